@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The texts of `--help` and `--version`.
+
+use crate::mount;
+use crate::wire::{KERNEL_MINOR_VERSION, KERNEL_VERSION};
+
+/// What `fuse_parse_cmdline` knows.
+pub const CMDLINE: &str = "    \
+    -h   --help            show this help\n    \
+    -V   --version         show the versions\n    \
+    -d   -o debug          log every request and reply (implies -f)\n    \
+    -f                     stay in the foreground\n    \
+    -s                     handle one request at a time\n    \
+    -o clone_fd            a device descriptor of its own for each thread\n                           \
+                           (without io_uring; may be faster)\n    \
+    -o max_idle_threads    end threads above this number when idle\n                           \
+                           (default: never)\n    \
+    -o max_threads         most requests handled at once (default: 10)\n";
+
+/// What `fuse_session_new` and the mount layer know, as far as users of a filesystem need it.
+pub const LOWLEVEL: &str = "    \
+    -o allow_other         let all users in\n    \
+    -o allow_root          let root in, besides the user\n    \
+    -o auto_unmount        unmount when the process ends, however it ends\n    \
+    -o io_uring            use io_uring if the kernel offers it (default)\n    \
+    -o io_uring=require    fail without io_uring\n    \
+    -o no_io_uring         use /dev/fuse only\n    \
+    -o io_uring_q_depth=N  requests per io_uring queue\n";
+
+/// The kernel protocol and the mount helper; without the library's own version, which `fuse_version` tells.
+pub fn lowlevel_version() -> String {
+    let mut text = format!("using FUSE kernel interface version {KERNEL_VERSION}.{KERNEL_MINOR_VERSION}\n");
+    text.push_str(&mount::helper_version());
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Options at column 4, their meaning at column 27, and nothing wider than a terminal.
+    #[test]
+    fn columns() {
+        for line in CMDLINE.lines().chain(LOWLEVEL.lines()) {
+            assert!(line.len() <= 80, "{line}");
+            let (option, meaning) = line.split_at(27);
+            assert!(
+                option.starts_with("    -") && option.ends_with(' ') || option.trim().is_empty(),
+                "{line}"
+            );
+            assert!(!meaning.starts_with(' ') && !meaning.is_empty(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The third stage of the options: what `fuse_session_new` knows, and which transport is asked for. The environment
+//! gives defaults, the options have the last word. Nothing here refers to the list once it is parsed.
+
+use std::env;
+use std::ffi::{CStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
+use crate::log::{error, warning};
+use crate::opt::{self, Act, Args, Refused, Spec};
+
+/// Whether the session may, must not or must use the ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UringChoice {
+    /// Use it when the kernel offers it.
+    #[default]
+    Auto,
+    Off,
+    /// A session without it is an error.
+    Require,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SessionOptions {
+    pub debug: bool,
+    /// Only root and the daemon's user may use the mount, although the kernel lets everybody in.
+    pub allow_root: bool,
+    pub uring: UringChoice,
+    /// Entries per queue, never 0; None leaves it to the transport.
+    pub q_depth: Option<u32>,
+}
+
+const KEY_ALLOW_ROOT: i32 = 0;
+const KEY_URING: i32 = 1;
+const KEY_DEPTH: i32 = 2;
+
+const SPECS: &[Spec<SessionOptions>] = &[
+    Spec::new("-d", Act::Set(|o| o.debug = true)),
+    Spec::new("--debug", Act::Set(|o| o.debug = true)),
+    Spec::new("debug", Act::Set(|o| o.debug = true)),
+    Spec::new("allow_root", Act::Key(KEY_ALLOW_ROOT)),
+    Spec::new("io_uring", Act::Set(allow_uring)),
+    Spec::new("no_io_uring", Act::Set(|o| o.uring = UringChoice::Off)),
+    Spec::new("io_uring=", Act::Key(KEY_URING)),
+    Spec::new("io_uring_q_depth=", Act::Key(KEY_DEPTH)),
+];
+
+fn allow_uring(options: &mut SessionOptions) {
+    if options.uring == UringChoice::Off {
+        options.uring = UringChoice::Auto;
+    }
+}
+
+/// Takes the known options out of `args`; errors have been logged.
+pub fn parse(args: &mut Args) -> Result<SessionOptions, Refused> {
+    parse_with(args, |name| env::var_os(name))
+}
+
+fn parse_with(args: &mut Args, env: impl Fn(&str) -> Option<OsString>) -> Result<SessionOptions, Refused> {
+    let mut options = defaults(env);
+    args.parse(&mut options, SPECS, &mut take)?;
+    Ok(options)
+}
+
+fn defaults(env: impl Fn(&str) -> Option<OsString>) -> SessionOptions {
+    let number = |name: &str| {
+        let value = env(name)?;
+        let number = opt::integer(value.as_bytes());
+        if number.is_none() {
+            warning!("fuse: {name} is not a number, ignored: `{}'", value.to_string_lossy());
+        }
+        number
+    };
+    let mut options = SessionOptions::default();
+    if number("FUSE_URING_ENABLE") == Some(0) {
+        options.uring = UringChoice::Off;
+    }
+    if let Some(depth) = number("FUSE_URING_QUEUE_DEPTH") {
+        options.q_depth = depth_of(depth);
+        if options.q_depth.is_none() {
+            warning!("fuse: FUSE_URING_QUEUE_DEPTH is out of range, ignored: `{depth}'");
+        }
+    }
+    options
+}
+
+fn take(options: &mut SessionOptions, arg: &CStr, key: i32, out: &mut Args) -> Result<bool, Refused> {
+    match key {
+        KEY_ALLOW_ROOT => {
+            options.allow_root = true;
+            // In front, where no `--` can hide it from the mount layer.
+            out.insert(1, c"-oallow_other".to_owned());
+        }
+        KEY_URING => match value(arg) {
+            b"require" => options.uring = UringChoice::Require,
+            _ => return Err(bad(arg, "only `require' is possible")),
+        },
+        KEY_DEPTH => {
+            let depth = opt::integer(value(arg)).and_then(depth_of);
+            options.q_depth = Some(depth.ok_or_else(|| bad(arg, "a number from 1 to 65535 is needed"))?);
+        }
+        _ => return Ok(true),
+    }
+    Ok(false)
+}
+
+fn depth_of(number: i64) -> Option<u32> {
+    u16::try_from(number).ok().filter(|&depth| depth > 0).map(u32::from)
+}
+
+fn value(arg: &CStr) -> &[u8] {
+    let arg = arg.to_bytes();
+    arg.iter().position(|&c| c == b'=').map_or(b"", |at| &arg[at + 1..])
+}
+
+fn bad(arg: &CStr, needed: &str) -> Refused {
+    error!("fuse: invalid parameter in option `{}': {needed}", arg.to_string_lossy());
+    Refused
+}
+
+/// After the last stage only the program's name may be left; anything else is named in the log.
+pub fn refuse_leftovers(args: &Args) -> Result<(), Refused> {
+    let left: Vec<_> = args.iter().skip(1).map(CStr::to_string_lossy).collect();
+    if left.is_empty() {
+        return Ok(());
+    }
+    error!("fuse: unknown option(s): `{}'", left.join(" "));
+    Err(Refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::CString;
+
+    use super::*;
+
+    type Env = &'static [(&'static str, &'static str)];
+
+    fn run(list: &[&str], env: Env) -> (Result<SessionOptions, Refused>, String) {
+        let mut args: Args =
+            std::iter::once("prog").chain(list.iter().copied()).map(|s| CString::new(s).unwrap()).collect();
+        let result = parse_with(&mut args, |name| {
+            env.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
+        });
+        let left = args.iter().skip(1).map(|a| a.to_string_lossy()).collect::<Vec<_>>().join(" ");
+        (result, left)
+    }
+
+    #[test]
+    fn transport_choice() {
+        use UringChoice::*;
+        let off: Env = &[("FUSE_URING_ENABLE", "0")];
+        let on: Env = &[("FUSE_URING_ENABLE", "1")];
+        let table: &[(&[&str], Env, UringChoice)] = &[
+            (&[], &[], Auto),
+            (&["-oio_uring"], &[], Auto),
+            (&["-ono_io_uring"], &[], Off),
+            (&["-oio_uring=require"], &[], Require),
+            (&["-oio_uring=require,io_uring"], &[], Require),
+            (&["-oio_uring,no_io_uring"], &[], Off),
+            (&[], off, Off),
+            (&[], on, Auto),
+            (&[], &[("FUSE_URING_ENABLE", "yes")], Auto),
+            (&["-oio_uring"], off, Auto),
+            (&["-oio_uring=require"], off, Require),
+            (&["-ono_io_uring"], on, Off),
+        ];
+        for (list, env, choice) in table {
+            let (result, left) = run(list, env);
+            assert_eq!(result.map(|o| o.uring), Ok(*choice), "{list:?} {env:?}");
+            assert_eq!(left, "");
+        }
+    }
+
+    #[test]
+    fn queue_depth() {
+        let env: Env = &[("FUSE_URING_QUEUE_DEPTH", "4")];
+        type Row = (&'static [&'static str], Env, Result<Option<u32>, Refused>);
+        let table: &[Row] = &[
+            (&[], &[], Ok(None)),
+            (&[], env, Ok(Some(4))),
+            (&["-oio_uring_q_depth=16x"], env, Ok(Some(16))),
+            (&[], &[("FUSE_URING_QUEUE_DEPTH", "0")], Ok(None)),
+            (&["-oio_uring_q_depth=0"], &[], Err(Refused)),
+            (&["-oio_uring_q_depth=-1"], &[], Err(Refused)),
+            (&["-oio_uring_q_depth="], &[], Err(Refused)),
+        ];
+        for (list, env, depth) in table {
+            assert_eq!(run(list, env).0.map(|o| o.q_depth), *depth, "{list:?} {env:?}");
+        }
+    }
+
+    #[test]
+    fn debug_and_allow_root() {
+        for debug in ["-d", "--debug", "-odebug"] {
+            assert_eq!(run(&[debug], &[]).0.map(|o| o.debug), Ok(true));
+        }
+        let (result, left) = run(&["-oallow_root,ro", "-x", "--", "y"], &[]);
+        assert_eq!(result.map(|o| o.allow_root), Ok(true));
+        assert_eq!(left, "-o ro -oallow_other -x -- y");
+        assert_eq!(run(&["-oio_uring=on"], &[]).0, Err(Refused));
+    }
+
+    #[test]
+    fn leftovers_are_refused() {
+        let of = |list: &[&str]| list.iter().map(|s| CString::new(*s).unwrap()).collect::<Args>();
+        assert_eq!(refuse_leftovers(&of(&["prog"])), Ok(()));
+        assert_eq!(refuse_leftovers(&of(&[])), Ok(()));
+        assert_eq!(refuse_leftovers(&of(&["prog", "-o", "foo"])), Err(Refused));
+    }
+}
