@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A request, from its decoding to its reply.
+//!
+//! `Request` is the right to reply, once: by value, from any thread. Dropping it unanswered replies EIO and says so.
+//! What a C program holds is the same right as a number (`Handle`); the slot behind it makes sure that only the
+//! first reply counts.
+#![allow(unsafe_code)]
+
+pub mod decode;
+pub mod encode;
+
+use std::io::IoSlice;
+use std::ptr::NonNull;
+
+use crate::errno::Errno;
+use crate::log::{debug, error};
+use crate::transport::slot::{Details, Handle, Route, Slot};
+use crate::wire::Opcode;
+
+/// The right to answer one request.
+pub struct Request {
+    handle: Handle,
+}
+
+impl Request {
+    /// The request that a transport just delivered.
+    pub fn new(handle: Handle) -> Request {
+        Request { handle }
+    }
+
+    /// Gives the right away, as a number for a C program.
+    pub fn into_raw(self) -> u64 {
+        let raw = self.handle.raw();
+        std::mem::forget(self);
+        raw
+    }
+
+    /// Takes the right back from a C program. `None`, logged, if there is no such request any more.
+    ///
+    /// # Safety
+    /// `raw` is 0 or stems from `into_raw`, and its session was not destroyed.
+    pub unsafe fn from_raw(raw: u64, caller: &str) -> Option<Request> {
+        let handle = Handle::from_raw(raw);
+        // SAFETY: as promised by the caller.
+        match unsafe { handle.live_slot() } {
+            Some(_) => Some(Request { handle }),
+            None if raw == 0 => {
+                error!("fuse: {caller}: request is NULL");
+                None
+            }
+            None => {
+                error!("fuse: {caller}: this request was answered already");
+                None
+            }
+        }
+    }
+
+    /// Looks at a request without taking the right to answer it.
+    ///
+    /// # Safety
+    /// As for `from_raw`.
+    pub unsafe fn peek<'a>(raw: u64) -> Option<&'a Slot> {
+        // SAFETY: as promised by the caller.
+        unsafe { Handle::from_raw(raw).live_slot() }
+    }
+
+    fn slot(&self) -> Option<&Slot> {
+        // SAFETY: a Request exists only while its session does.
+        unsafe { self.handle.live_slot() }
+    }
+
+    /// Who asks, and for what; `None` if somebody else answered meanwhile.
+    pub fn details(&self) -> Option<&Details> {
+        self.slot().map(Slot::details)
+    }
+
+    /// A request of its own for a part of this one that is answered by itself (one FORGET of many).
+    pub fn another(&self) -> Option<Request> {
+        let slot = self.slot()?;
+        let header = slot.details().header;
+        let other = slot.registry().take();
+        // SAFETY: the registry keeps its slots.
+        let handle = unsafe { other.as_ref() }.activate(&header, Route::Parcel);
+        Some(Request { handle })
+    }
+
+    /// For the thread that received the request, before its handler runs.
+    pub fn set_umask(&self, umask: u32) {
+        if let Some(slot) = self.slot() {
+            slot.set_umask(umask);
+        }
+    }
+
+    /// Replies with data.
+    pub fn reply(self, data: &[IoSlice<'_>]) -> Result<(), Errno> {
+        self.answer(0, data)
+    }
+
+    /// Replies with one value.
+    pub fn reply_bytes(self, data: &[u8]) -> Result<(), Errno> {
+        self.reply(&[IoSlice::new(data)])
+    }
+
+    /// Replies with an error.
+    pub fn fail(self, error: Errno) -> Result<(), Errno> {
+        self.answer(error.negated(), &[])
+    }
+
+    /// Replies without data, with success.
+    pub fn done(self) -> Result<(), Errno> {
+        self.answer(0, &[])
+    }
+
+    /// Ends a request that gets no reply (FORGET and the like).
+    pub fn no_reply(self) {
+        if let Some((slot, route)) = self.claim() {
+            release(slot, &route);
+        }
+    }
+
+    /// Replies with what `fill` writes: into the ring's payload in place, else into a buffer. `fill` gets at least
+    /// `size` bytes of room and returns how many it wrote, or the error to reply.
+    pub fn reply_filled(
+        self,
+        size: usize,
+        fill: impl FnOnce(NonNull<u8>, usize) -> Result<usize, Errno>,
+    ) -> Result<(), Errno> {
+        let Some(Route::Ring(entry)) = self.details().map(|details| details.route.clone()) else {
+            return self.reply_buffered(size, fill);
+        };
+        // SAFETY: entries outlive requests in them.
+        let entry = unsafe { entry.as_ref() };
+        let room = entry.payload();
+        if size > room.len() {
+            let _ = self.fail(Errno::new(libc::EIO));
+            return Err(Errno::new(libc::EINVAL));
+        }
+        match fill(room.cast(), size) {
+            Err(e) => self.fail(e),
+            Ok(length) => {
+                let Some((slot, _)) = self.claim() else {
+                    return Err(Errno::new(libc::ENOENT));
+                };
+                log_reply(slot, 0, length);
+                entry.finish(slot.details().header.unique, 0, length)
+            }
+        }
+    }
+
+    fn reply_buffered(
+        self,
+        size: usize,
+        fill: impl FnOnce(NonNull<u8>, usize) -> Result<usize, Errno>,
+    ) -> Result<(), Errno> {
+        let mut buffer = Vec::new();
+        if buffer.try_reserve_exact(size).is_err() {
+            return self.fail(Errno::new(libc::ENOMEM));
+        }
+        // Zeroed only as far as the allocator has to: large buffers come zeroed from the kernel.
+        buffer.resize(size, 0u8);
+        let Some(start) = NonNull::new(buffer.as_mut_ptr()) else {
+            return self.fail(Errno::new(libc::ENOMEM));
+        };
+        match fill(start, size) {
+            Err(e) => self.fail(e),
+            Ok(length) => self.reply_bytes(&buffer[..length.min(size)]),
+        }
+    }
+
+    fn claim(self) -> Option<(&'static Slot, Route)> {
+        let handle = self.handle;
+        std::mem::forget(self);
+        // SAFETY: a Request exists only while its session does.
+        let slot = unsafe { handle.claim() }?;
+        Some((slot, slot.details().route.clone()))
+    }
+
+    fn answer(self, error: i32, data: &[IoSlice<'_>]) -> Result<(), Errno> {
+        let Some((slot, route)) = self.claim() else {
+            error!("fuse: a request was answered twice at the same time");
+            return Err(Errno::new(libc::ENOENT));
+        };
+        let header = slot.details().header;
+        log_reply(slot, error, data.iter().map(|part| part.len()).sum());
+        if Opcode(header.opcode).is_oneway() {
+            release(slot, &route);
+            return Ok(());
+        }
+        match &route {
+            // SAFETY: entries outlive the slots' users.
+            Route::Ring(entry) => unsafe { entry.as_ref() }.reply(header.unique, error, data),
+            Route::Device(channel) => {
+                let sent = channel.send(header.unique, error, data);
+                release(slot, &route);
+                sent
+            }
+            Route::Nowhere | Route::Parcel => Err(Errno::new(libc::ENOTCONN)),
+        }
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        if let Some(details) = self.details() {
+            let opcode = Opcode(details.header.opcode);
+            error!("fuse: {} (unique {}) got no answer", opcode.name(), details.header.unique);
+            let _ = Request { handle: self.handle }.fail(Errno::new(libc::EIO));
+        }
+    }
+}
+
+/// A slot that came from the registry's free list goes back there; one of the ring's stays with its entry.
+fn release(slot: &Slot, route: &Route) {
+    if let Route::Device(_) | Route::Parcel = route {
+        slot.registry().give_back(NonNull::from(slot));
+    }
+}
+
+fn log_reply(slot: &Slot, error: i32, length: usize) {
+    if slot.registry().debug() {
+        let unique = slot.details().header.unique;
+        let size = length + size_of::<crate::wire::FuseOutHeader>();
+        match error {
+            0 => debug!("   unique: {unique}, success, outsize: {size}"),
+            error => debug!("   unique: {unique}, error: {error} ({}), outsize: {size}", Errno::new(error)),
+        }
+    }
+}

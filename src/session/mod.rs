@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A session: one filesystem, one mount, and its state from `fuse_session_new` to `fuse_session_destroy`.
+//!
+//! The session owns everything that requests may still refer to after a loop has ended: the device, the slots, the
+//! ring's entries. It is freed last, by its owner, when no thread uses it any more.
+#![allow(unsafe_code)]
+
+pub mod cmdline;
+pub mod init;
+mod initialise;
+pub mod options;
+mod run;
+mod serve;
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::errno::Errno;
+use crate::log::error;
+use crate::mount::{Mount, MountOptions, mount};
+use crate::opt::{Args, Refused};
+use crate::request::Request;
+use crate::request::decode::Operation;
+use crate::session::init::{ConnInfo, Has, Negotiated, Remembered};
+use crate::session::options::SessionOptions;
+use crate::transport::dev::{Channel, Device, Io, Received};
+use crate::transport::registry::Registry;
+use crate::transport::uring::{Owner, Pool};
+use crate::wire::FuseInHeader;
+
+pub use run::LoopConfig;
+
+/// The name under which the rest of the library knows the exit flag.
+pub mod exit {
+    pub use crate::transport::exit::ExitFlag;
+}
+use exit::ExitFlag;
+
+/// What a filesystem is to the session. The C edge implements it with a table of callbacks.
+pub trait Filesystem: Send + Sync {
+    /// Which of the operations that decide about defaults there are.
+    fn has(&self) -> Has;
+    /// Shows the offer of the kernel and takes the filesystem's wishes. `remembered` follows the feature functions.
+    fn init(&self, conn: &mut ConnInfo, remembered: &mut Remembered);
+    /// Serves one operation. Whoever gets the request answers it. `want` are the `FUSE_CAP_*` that were settled on.
+    fn handle(&self, request: Request, header: &FuseInHeader, operation: Operation<'_>, want: u64);
+    /// The session is over; called once, if `init` was.
+    fn destroy(&self);
+}
+
+/// See the module.
+pub struct Session {
+    filesystem: Box<dyn Filesystem>,
+    registry: Box<Registry>,
+    exit: ExitFlag,
+    options: SessionOptions,
+    mount_options: MountOptions,
+    /// Who started the daemon (for `allow_root`).
+    owner_uid: u32,
+    place: Mutex<Place>,
+    channel: Mutex<Option<Arc<Channel>>>,
+    fd: AtomicI32,
+    negotiated: OnceLock<Negotiated>,
+    destroyed: AtomicBool,
+    /// The rings of past and present loops; closed when the session unmounts, freed with it.
+    pools: Mutex<Vec<Arc<Pool>>>,
+}
+
+/// Where the session is mounted, and the device it got for it.
+#[derive(Default)]
+struct Place {
+    device: Option<OwnedFd>,
+    mount: Option<Mount>,
+}
+
+impl Session {
+    /// Takes the session's and the mount's options out of `args`; what is wrong with them has been logged.
+    pub fn new(
+        args: &mut Args,
+        filesystem: Box<dyn Filesystem>,
+        userdata: usize,
+    ) -> Result<Session, Refused> {
+        let options = options::parse(args)?;
+        let mount_options = MountOptions::parse(args)?;
+        options::refuse_leftovers(args)?;
+        let exit = ExitFlag::new().map_err(|e| {
+            error!("fuse: failed to create the session's exit event: {e}");
+            Refused
+        })?;
+        Ok(Session {
+            filesystem,
+            registry: Registry::new(userdata, options.debug),
+            exit,
+            options,
+            mount_options,
+            // SAFETY: no arguments.
+            owner_uid: unsafe { libc::getuid() },
+            place: Mutex::default(),
+            channel: Mutex::new(None),
+            fd: AtomicI32::new(-1),
+            negotiated: OnceLock::new(),
+            destroyed: AtomicBool::new(false),
+            pools: Mutex::default(),
+        })
+    }
+
+    /// Mounts; what is wrong has been logged.
+    pub fn mount(&self, point: &CStr) -> Result<(), Errno> {
+        let mut place = self.place.lock();
+        if place.device.is_some() || self.channel.lock().is_some() {
+            error!("fuse: the session is mounted already");
+            return Err(Errno::new(libc::EBUSY));
+        }
+        initialise::check_required_ring(&self.options)?;
+        let (device, mount) = mount(point, &self.mount_options)?;
+        self.connect(device.as_raw_fd(), Arc::new(Device));
+        place.device = Some(device);
+        place.mount = Some(mount);
+        Ok(())
+    }
+
+    /// Uses a descriptor of the program's own instead of a mount. It stays the program's.
+    pub fn custom_io(&self, fd: RawFd, io: Arc<dyn Io>) {
+        self.connect(fd, io);
+    }
+
+    fn connect(&self, fd: RawFd, io: Arc<dyn Io>) {
+        *self.channel.lock() = Some(Channel::new(fd, io));
+        self.fd.store(fd, Ordering::SeqCst);
+    }
+
+    /// Ends the connection: late replies fail from here on.
+    pub fn unmount(&self) {
+        // Closed, not freed: requests that were never answered may still be referred to.
+        for pool in &*self.pools.lock() {
+            pool.close();
+        }
+        let place = std::mem::take(&mut *self.place.lock());
+        if let (Some(device), Some(mount)) = (place.device, place.mount) {
+            *self.channel.lock() = None;
+            self.fd.store(-1, Ordering::SeqCst);
+            mount.unmount(device);
+        }
+    }
+
+    /// The device's descriptor, or -1.
+    pub fn fd(&self) -> RawFd {
+        self.fd.load(Ordering::SeqCst)
+    }
+
+    fn mountpoint(&self) -> Option<CString> {
+        self.place.lock().mount.as_ref().and_then(Mount::point).map(CStr::to_owned)
+    }
+
+    pub fn exit_flag(&self) -> &ExitFlag {
+        &self.exit
+    }
+
+    pub fn debug(&self) -> bool {
+        self.options.debug
+    }
+
+    /// What the program gave to `fuse_session_new`.
+    pub fn userdata(&self) -> usize {
+        self.registry.userdata()
+    }
+
+    /// How large a buffer must be that takes any message.
+    pub fn buffer_size(&self) -> usize {
+        self.negotiated.get().map_or_else(initialise::first_buffer_size, |n| n.buffer_size)
+    }
+
+    fn channel(&self) -> Option<Arc<Channel>> {
+        self.channel.lock().clone()
+    }
+
+    /// Reads one message for a program that runs the loop itself. 0: the session is over.
+    pub fn receive(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
+        let Some(channel) = self.channel() else {
+            return Err(Errno::new(libc::EBADF));
+        };
+        if self.exit.exited() {
+            return Ok(0);
+        }
+        match channel.receive(buffer) {
+            Received::Message(length) => Ok(length),
+            Received::Nothing(why) => Err(why),
+            Received::Over => {
+                self.exit.exit();
+                Ok(0)
+            }
+            Received::Failed(e) => Err(e),
+        }
+    }
+
+    /// Serves one message that `receive` (or the program itself) has read.
+    pub fn process(&self, message: &[u8]) {
+        match self.channel() {
+            Some(channel) => crate::transport::dev::deliver(&channel, &self.registry, self, message),
+            None => error!("fuse: a message for a session that has no device"),
+        }
+    }
+
+    fn owner(&self) -> Owner {
+        let service: &dyn crate::transport::Service = self;
+        // SAFETY: only the lifetime is forgotten; pools end before their session (see Owner).
+        let service = unsafe {
+            std::mem::transmute::<
+                NonNull<dyn crate::transport::Service + '_>,
+                NonNull<dyn crate::transport::Service>,
+            >(NonNull::from(service))
+        };
+        Owner { service, registry: NonNull::from(&*self.registry) }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        for pool in &*self.pools.get_mut() {
+            pool.close();
+        }
+        self.call_destroy();
+        self.place.get_mut().device.take();
+    }
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The threads that serve `/dev/fuse` under `fuse_session_loop_mt`: as many as there are busy handlers and one to
+//! read, up to `max_threads`.
+//!
+//! Beside a ring one of them is usually enough, for FORGET and INTERRUPT. The pool belongs to the loop, which joins
+//! the threads before it returns.
+
+use std::os::fd::{OwnedFd, RawFd};
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::errno::Errno;
+use crate::log::{error, warning};
+use crate::sys::dev::{epoll_device, epoll_wait, wait_readable};
+use crate::transport::Service;
+use crate::transport::dev::{Channel, Received, deliver};
+use crate::transport::gate::Gate;
+use crate::transport::registry::Registry;
+use crate::transport::spin::Spin;
+use crate::transport::threads::{Runs, spawn};
+use crate::wire::{FuseInHeader, Opcode, Pod};
+
+/// What the pool is made for.
+pub struct Config {
+    pub channel: Arc<Channel>,
+    /// Readable when the loop is to end.
+    pub exit: RawFd,
+    pub service: NonNull<dyn Service>,
+    pub registry: NonNull<Registry>,
+    pub buffer_size: usize,
+    /// Each thread gets a descriptor of its own.
+    pub clone_fd: bool,
+    pub max_threads: u32,
+    /// Threads beyond so many idle ones end.
+    pub max_idle: u32,
+    pub gate: Arc<Gate>,
+    pub spin: Duration,
+    /// A ring carries the requests.
+    pub beside_ring: bool,
+}
+
+// SAFETY: service and registry are Sync and belong to the session, which outlives the loop and its threads.
+unsafe impl Send for Config {}
+unsafe impl Sync for Config {}
+
+/// See the module.
+pub struct DevPool {
+    config: Config,
+    threads: Mutex<Threads>,
+    idle: AtomicU32,
+    stopping: AtomicBool,
+    /// Custom I/O can only wait for good: one thread at a time does.
+    reading: Mutex<()>,
+    complained: AtomicBool,
+}
+
+#[derive(Default)]
+struct Threads {
+    handles: Vec<JoinHandle<()>>,
+    alive: u32,
+}
+
+impl DevPool {
+    pub fn new(config: Config) -> Arc<DevPool> {
+        Arc::new(DevPool {
+            config,
+            threads: Mutex::default(),
+            idle: AtomicU32::new(0),
+            stopping: AtomicBool::new(false),
+            reading: Mutex::new(()),
+            complained: AtomicBool::new(false),
+        })
+    }
+
+    /// Starts a thread, unless there are enough.
+    pub fn add_thread(self: &Arc<DevPool>) -> Result<(), Errno> {
+        let mut threads = self.threads.lock();
+        if threads.alive >= self.config.max_threads.max(1) || self.stopping.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        let pool = self.clone();
+        let name = format!("fuse-dev-{}", threads.handles.len());
+        self.idle.fetch_add(1, Ordering::SeqCst);
+        match spawn(&name, Runs::Handlers, move || pool.serve()) {
+            Ok(handle) => {
+                threads.handles.retain(|thread| !thread.is_finished());
+                threads.handles.push(handle);
+                threads.alive += 1;
+                Ok(())
+            }
+            Err(e) => {
+                self.idle.fetch_sub(1, Ordering::SeqCst);
+                Err(e)
+            }
+        }
+    }
+
+    /// Serves on the calling thread, which is what remains when no thread can be had.
+    pub fn serve_here(self: &Arc<DevPool>) {
+        self.idle.fetch_add(1, Ordering::SeqCst);
+        self.threads.lock().alive += 1;
+        self.clone().serve();
+    }
+
+    /// Waits for all threads; the exit descriptor is readable, so they end after their handlers.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        let handles = std::mem::take(&mut self.threads.lock().handles);
+        for handle in handles {
+            let _ = handle.join();
+        }
+    }
+
+    fn service(&self) -> &dyn Service {
+        // SAFETY: see Config.
+        unsafe { self.config.service.as_ref() }
+    }
+
+    /// The body of a thread.
+    fn serve(self: Arc<DevPool>) {
+        let (channel, epoll) = self.open();
+        self.serve_channel(&channel, epoll.as_ref());
+        self.idle.fetch_sub(1, Ordering::SeqCst);
+        self.threads.lock().alive -= 1;
+    }
+
+    fn open(&self) -> (Arc<Channel>, Option<OwnedFd>) {
+        let shared = &self.config.channel;
+        let channel = match self.config.clone_fd.then(|| shared.duplicate()) {
+            Some(Ok(own)) => own,
+            Some(Err(e)) => {
+                warning!("fuse: clone_fd: {e}; using the common descriptor");
+                shared.clone()
+            }
+            None => shared.clone(),
+        };
+        // Without one (no descriptor left, or custom I/O that can't be waited for) poll(2) has to do.
+        let epoll = epoll_device(channel.fd, self.config.exit).ok();
+        (channel, epoll)
+    }
+
+    fn serve_channel(self: &Arc<DevPool>, channel: &Arc<Channel>, epoll: Option<&OwnedFd>) {
+        let mut buffer = vec![0u8; self.config.buffer_size];
+        let mut spin = Spin::new(self.config.spin);
+        while !self.stopping.load(Ordering::SeqCst) {
+            match self.next(channel, epoll, &mut buffer, &mut spin) {
+                Received::Message(length) => self.serve_message(channel, &buffer[..length]),
+                Received::Nothing(_) if self.exit_asked() => return,
+                Received::Nothing(_) => continue,
+                Received::Over => return self.service().ended(0),
+                Received::Failed(e) => {
+                    error!("fuse: reading device: {e}");
+                    return self.service().ended(e.negated());
+                }
+            }
+            if self.idle.load(Ordering::SeqCst) > self.config.max_idle.max(1) {
+                return;
+            }
+        }
+    }
+
+    fn next(
+        &self,
+        channel: &Channel,
+        epoll: Option<&OwnedFd>,
+        buffer: &mut [u8],
+        spin: &mut Spin,
+    ) -> Received {
+        let wait = || match epoll {
+            Some(epoll) => epoll_wait(epoll),
+            None => wait_readable(channel.fd, self.config.exit),
+        };
+        let nothing = Received::Nothing(Errno::new(libc::EAGAIN));
+        if !channel.is_device() {
+            let _one_at_a_time = self.reading.lock();
+            return match wait() {
+                Ok(_) if !self.exit_asked() => channel.receive(buffer),
+                _ => nothing,
+            };
+        }
+        let mut received = nothing;
+        let found = spin.until(|| {
+            received = channel.receive(buffer);
+            !matches!(received, Received::Nothing(_))
+        });
+        if !found {
+            let _ = wait();
+        }
+        received
+    }
+
+    /// Whether the loop was told to end, though perhaps not this pool yet.
+    fn exit_asked(&self) -> bool {
+        crate::sys::event::is_set(self.config.exit)
+    }
+
+    fn serve_message(self: &Arc<DevPool>, channel: &Arc<Channel>, message: &[u8]) {
+        let opcode = Opcode(FuseInHeader::read_padded(message).opcode);
+        let forget = matches!(opcode, Opcode::FORGET | Opcode::BATCH_FORGET);
+        let left = self.idle.fetch_sub(1, Ordering::SeqCst) - 1;
+        // Forgets are short; but beside a ring an INTERRUPT may be what ends the wait of this very handler.
+        if left == 0 && (!forget || self.config.beside_ring) {
+            if let Err(e) = self.add_thread() {
+                if !self.complained.swap(true, Ordering::Relaxed) {
+                    warning!("fuse: can't start another thread: {e}");
+                }
+            }
+        }
+        let serve = || {
+            // SAFETY: see Config.
+            deliver(channel, unsafe { self.config.registry.as_ref() }, self.service(), message);
+        };
+        match opcode {
+            // Never behind the handler that it is meant for.
+            Opcode::INTERRUPT => serve(),
+            _ => self.config.gate.pass(serve),
+        }
+        self.idle.fetch_add(1, Ordering::SeqCst);
+    }
+}

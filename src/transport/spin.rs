@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Looking for the next request a little while before sleeping.
+//!
+//! A wake-up costs more than most requests. Yielding in between gives the CPU to a client that waits for it, which
+//! is the one whose request we hope for. Spinning that was in vain makes the next ones rarer, until there are none:
+//! an idle or slow mount does not spin at all.
+
+use std::time::{Duration, Instant};
+
+/// Longest spin; a client that does little else sends its next request within a few tens of microseconds.
+pub const DEFAULT_SPIN: Duration = Duration::from_micros(50);
+/// So many vain spins in a row and we sleep at once...
+const PATIENCE: u32 = 4;
+/// ...but try again after so many requests.
+const RETRY_AFTER: u32 = 32;
+
+/// The habit of one thread.
+pub struct Spin {
+    limit: Duration,
+    vain: u32,
+    skipped: u32,
+}
+
+impl Spin {
+    pub fn new(limit: Duration) -> Spin {
+        Spin { limit, vain: 0, skipped: 0 }
+    }
+
+    /// Returns `true` as soon as `ready` does, `false` when it is time to sleep.
+    pub fn until(&mut self, mut ready: impl FnMut() -> bool) -> bool {
+        if ready() {
+            return true;
+        }
+        if !self.worth_it() {
+            return false;
+        }
+        let start = Instant::now();
+        loop {
+            std::thread::yield_now();
+            if ready() {
+                self.vain = 0;
+                return true;
+            }
+            if start.elapsed() >= self.limit {
+                self.vain += 1;
+                return false;
+            }
+        }
+    }
+
+    fn worth_it(&mut self) -> bool {
+        if self.limit.is_zero() {
+            return false;
+        }
+        if self.vain < PATIENCE {
+            return true;
+        }
+        self.skipped += 1;
+        if self.skipped >= RETRY_AFTER {
+            self.skipped = 0;
+            self.vain = PATIENCE - 1;
+        }
+        self.vain < PATIENCE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vain_spins_end_and_a_reward_brings_them_back() {
+        let mut spin = Spin::new(Duration::from_micros(1));
+        let mut asked = 0;
+        for _ in 0..PATIENCE {
+            assert!(!spin.until(|| false));
+        }
+        assert!(!spin.until(|| {
+            asked += 1;
+            false
+        }));
+        assert_eq!(asked, 1, "looks once and sleeps");
+        for _ in 0..RETRY_AFTER {
+            spin.until(|| false);
+        }
+        spin.vain = PATIENCE - 1;
+        let mut looks = 0;
+        assert!(spin.until(|| {
+            looks += 1;
+            looks > 1
+        }));
+        assert_eq!(spin.vain, 0);
+    }
+
+    #[test]
+    fn no_limit_no_spin() {
+        let mut looks = 0;
+        assert!(!Spin::new(Duration::ZERO).until(|| {
+            looks += 1;
+            false
+        }));
+        assert_eq!(looks, 1);
+    }
+}

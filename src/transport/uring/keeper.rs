@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The thread that never runs a handler, so that it is always there.
+//!
+//! It commits replies for which no worker is free; the entries are then armed in its ring, and what arrives in them
+//! goes to a worker. It starts another worker where a queue has no armed entry left. While handlers run it looks every
+//! few milliseconds for replies that were given before their handler's end, and sends them. With nothing to look after
+//! it sleeps without a timeout.
+
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::errno::Errno;
+use crate::log::warning;
+use crate::transport::threads::{Runs, spawn};
+use crate::transport::uring::entry::Entry;
+use crate::transport::uring::pool::{Desk, Pool, now};
+use crate::transport::uring::ring::{Completion, Ring, WAKE};
+use crate::transport::uring::worker::connection_over;
+
+const SUBMISSIONS: u32 = 64;
+/// How often handlers are looked at while there is traffic; a held-up request waits two of these at most.
+const TICK: Duration = Duration::from_millis(2);
+/// A reply is sent if its handler runs longer than this, in nanoseconds.
+const LONG: u64 = 1_000_000;
+/// So long a handler alone does not keep us awake.
+const VERY_LONG: u64 = 16_000_000;
+/// Vain kicks until a dry queue is believed to be empty.
+const MOST_KICKS: u32 = 6;
+/// So many looks without a running handler, and the keeper sleeps.
+const QUIET: u32 = 4;
+
+/// Starts the keeper; returns when its ring is there.
+pub fn start(pool: &Arc<Pool>) -> Result<JoinHandle<()>, Errno> {
+    let (report, ready) = channel();
+    let pool = pool.clone();
+    let thread = spawn("fuse-keeper", Runs::Library, move || run(pool, report))?;
+    match ready.recv() {
+        Ok(Ok(())) => Ok(thread),
+        other => {
+            let _ = thread.join();
+            Err(other.ok().and_then(Result::err).unwrap_or(Errno::new(libc::EIO)))
+        }
+    }
+}
+
+fn run(pool: Arc<Pool>, report: Sender<Result<(), Errno>>) {
+    match Ring::new(SUBMISSIONS, pool.config.fuse_fd) {
+        Err(e) => drop(report.send(Err(e))),
+        Ok(ring) => {
+            pool.keeper.open(ring.fd());
+            let _ = report.send(Ok(()));
+            let spells = vec![Spell::default(); pool.queues.len()];
+            Keeper { pool, ring, quiet: 0, spells }.work();
+        }
+    }
+}
+
+struct Keeper {
+    pool: Arc<Pool>,
+    ring: Ring,
+    quiet: u32,
+    spells: Vec<Spell>,
+}
+
+/// What was done about a dry queue.
+#[derive(Clone, Copy, Default)]
+struct Spell {
+    number: u32,
+    kicks: u32,
+    /// Nanoseconds of the monotonic clock.
+    next: u64,
+}
+
+impl Keeper {
+    fn work(&mut self) {
+        self.collect();
+        while !self.pool.closed() {
+            let watching = self.pool.watching.load(Ordering::SeqCst);
+            if let Err(e) = self.ring.submit_and_wait(1, watching.then_some(TICK)) {
+                warning!("fuse: the ring's keeper can't wait: {e}");
+                break;
+            }
+            while let Some(completion) = self.ring.pop() {
+                self.completed(completion);
+            }
+            if watching {
+                self.look_around();
+            }
+            self.grant_wishes();
+        }
+        self.pool.keeper.shut();
+    }
+
+    fn collect(&mut self) {
+        for entry in self.pool.keeper.collect() {
+            self.commit(entry);
+        }
+    }
+
+    fn commit(&mut self, entry: NonNull<Entry>) {
+        // SAFETY: the pool owns it, and its taker passed it on.
+        let entry = unsafe { entry.as_ref() };
+        self.pool.arming(entry);
+        self.ring.commit(entry);
+    }
+
+    fn completed(&mut self, completion: Completion) {
+        if completion.user_data == WAKE {
+            return self.collect();
+        }
+        let Some(entry) = NonNull::new(completion.user_data as *mut Entry) else {
+            return;
+        };
+        // SAFETY: user data of entries are their addresses, and the pool keeps them.
+        let request = unsafe { entry.as_ref() };
+        self.pool.taken(request);
+        match completion.result {
+            0.. if self.pool.kicker.is_kick(&request.peek()) => {
+                request.answer_kick();
+                self.commit(entry);
+            }
+            0.. if !self.pool.stopping() => self.pool.dispatch(entry),
+            error if connection_over(error) => self.pool.service().ended(0),
+            _ => (),
+        }
+    }
+
+    /// Does what workers have asked for.
+    fn grant_wishes(&mut self) {
+        for (qid, queue) in self.pool.queues.iter().enumerate() {
+            if queue.take_wish() && !self.pool.stopping() {
+                self.pool.grow(qid as u16);
+            }
+            if queue.take_kick() {
+                self.pool.kicker.kick(qid);
+                self.pool.stay_awake();
+            }
+        }
+    }
+
+    /// Kicks again where a kick has missed: its entry was taken by somebody else. Less and less often, since it may be
+    /// that nothing waits. Returns whether it is still worth a look.
+    fn look_after_dry_queues(&mut self, now: u64) -> bool {
+        let mut hopeful = false;
+        for (qid, (queue, spell)) in self.pool.queues.iter().zip(&mut self.spells).enumerate() {
+            let Some(number) = queue.dry_spell() else { continue };
+            if spell.number != number {
+                *spell = Spell { number, kicks: 0, next: now + TICK.as_nanos() as u64 };
+            }
+            if queue.has_armed() && now >= spell.next && spell.kicks < MOST_KICKS {
+                self.pool.kicker.kick(qid);
+                spell.kicks += 1;
+                spell.next = now + ((TICK.as_nanos() as u64) << spell.kicks);
+            }
+            hopeful |= spell.kicks < MOST_KICKS;
+        }
+        hopeful
+    }
+
+    /// Helps where handlers are held up.
+    fn look_around(&mut self) {
+        let desks: Vec<Arc<Desk>> = self.pool.desks.lock().clone();
+        let mut busy = false;
+        let now = now();
+        for desk in desks {
+            let Some(entry) = NonNull::new(desk.serving.load(Ordering::Acquire)) else {
+                continue;
+            };
+            let time = now.saturating_sub(desk.since.load(Ordering::Relaxed));
+            // When a long one replies at last, it wakes us.
+            busy |= time < VERY_LONG;
+            if time > LONG {
+                self.help(entry);
+            }
+        }
+        busy |= self.look_after_dry_queues(now);
+        self.quiet = if busy { 0 } else { self.quiet + 1 };
+        if self.quiet > QUIET {
+            self.sleep();
+        }
+    }
+
+    fn help(&mut self, serving: NonNull<Entry>) {
+        // SAFETY: the pool owns it.
+        let entry = unsafe { serving.as_ref() };
+        if entry.take_reply() {
+            self.pool.note_tail_work(entry);
+            self.commit(serving);
+        }
+    }
+
+    fn sleep(&mut self) {
+        self.quiet = 0;
+        self.pool.watching.store(false, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        let now = now();
+        let serves = |desk: &Arc<Desk>| {
+            let young = now.saturating_sub(desk.since.load(Ordering::Relaxed)) < VERY_LONG;
+            young && !desk.serving.load(Ordering::SeqCst).is_null()
+        };
+        if self.pool.desks.lock().iter().any(serves) {
+            self.pool.watching.store(true, Ordering::SeqCst);
+        }
+    }
+}

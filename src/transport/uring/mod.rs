@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! FUSE over io_uring.
+//!
+//! A request waits in the kernel's queue of its caller's CPU until an entry of that queue is armed. Here the rule
+//! that keeps everybody moving: a thread in a handler has no armed entry. A worker arms one entry, serves what
+//! arrives in it, and arms it again with the reply. Where that is not enough, the keeper, a thread that never runs a
+//! handler, helps: it commits replies that come from other threads when no worker is free to, hands on what then
+//! arrives, and starts workers for queues whose own are held up.
+//!
+//! - `pool`: who is free to do what; owns entries and threads. `queue`: the account of one kernel queue.
+//! - `worker`: a thread with an io_uring that runs handlers. `single`: the same for `fuse_session_loop`.
+//! - `keeper`: see above. `kicker`: brings forth requests that the kernel keeps back. `mailbox`: entries on their way to another thread.
+//! - `entry`: the memory of one request and whose it is. `ring`: one io_uring.
+
+pub mod entry;
+mod keeper;
+mod kicker;
+mod mailbox;
+pub mod pool;
+mod queue;
+mod ring;
+pub mod single;
+mod start;
+mod worker;
+
+pub use pool::{Config, Owner, Pool};
+pub use start::Prepared;

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The account of one kernel queue: entries, workers, and whether requests may be waiting that nothing brings forth.
+//!
+//! The numbers belong to the pool and are changed by whoever arms or takes an entry; all are atomic.
+
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
+
+/// One of the kernel's queues.
+///
+/// The kernel hands waiting requests out only when an entry is committed, not when one is registered. So there has
+/// to be an armed entry before a request comes; and when there was none, the queue is dry: something may wait in it
+/// that only a commit brings forth.
+#[repr(align(64))]
+#[derive(Default)]
+pub struct Queue {
+    /// Entries that are the kernel's, as far as we have noticed.
+    armed: AtomicI32,
+    /// How often it ran out of armed entries...
+    dried: AtomicU32,
+    /// ...and up to which time a commit has shown since that nothing was left waiting.
+    emptied: AtomicU32,
+    /// So many armed entries are enough; 0 is 1.
+    plenty: AtomicU32,
+    /// Workers that were started for it.
+    workers: AtomicU32,
+    /// The keeper is asked for one more worker.
+    wants_worker: AtomicBool,
+    /// The keeper is asked to bring forth what may wait.
+    wants_kick: AtomicBool,
+}
+
+impl Queue {
+    pub fn has_armed(&self) -> bool {
+        self.armed.load(Ordering::SeqCst) > 0
+    }
+
+    /// Whether another entry had better be armed: a queue that ran dry before gets more than it had then.
+    pub fn is_low(&self) -> bool {
+        self.armed.load(Ordering::SeqCst) < self.plenty.load(Ordering::Relaxed).max(1) as i32
+    }
+
+    /// To be remembered before a commit, for `was_empty` after it.
+    pub fn mark(&self) -> u32 {
+        self.dried.load(Ordering::SeqCst)
+    }
+
+    /// A commit after `mark` found nothing waiting.
+    pub fn was_empty(&self, mark: u32) {
+        self.emptied.fetch_max(mark, Ordering::SeqCst);
+    }
+
+    /// Whether requests may wait that no entry brings forth. The number tells one such time from the next.
+    pub fn dry_spell(&self) -> Option<u32> {
+        self.is_dry().then(|| self.mark())
+    }
+
+    fn is_dry(&self) -> bool {
+        self.dried.load(Ordering::SeqCst) > self.emptied.load(Ordering::SeqCst)
+    }
+
+    /// For the keeper: whether a worker is wanted.
+    pub fn take_wish(&self) -> bool {
+        self.wants_worker.swap(false, Ordering::SeqCst)
+    }
+
+    /// For the keeper: whether a kick is wanted. Without an armed entry it would only wait with the others.
+    pub fn take_kick(&self) -> bool {
+        self.has_armed() && self.wants_kick.swap(false, Ordering::SeqCst)
+    }
+
+    /// An entry is handed to the kernel; to be called just before.
+    pub fn armed(&self) {
+        self.armed.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// An entry came back from the kernel. `true`: it was the last, and the keeper is not told yet that another
+    /// worker is missed, of which there may be `most`.
+    pub fn took_last(&self, most: u32) -> bool {
+        if self.armed.fetch_sub(1, Ordering::SeqCst) > 1 {
+            return false;
+        }
+        self.dried.fetch_add(1, Ordering::SeqCst);
+        self.workers.load(Ordering::Relaxed) < most && !self.wants_worker.swap(true, Ordering::SeqCst)
+    }
+
+    /// A new entry was registered. `true`: the queue was dry, and the keeper shall bring forth what waits. From now on
+    /// the queue gets more entries, up to `most`.
+    pub fn registered(&self, most: u32) -> bool {
+        let dry = self.is_dry();
+        if dry {
+            let enough = self.plenty.load(Ordering::Relaxed).max(1) * 2;
+            self.plenty.store(enough.min(most), Ordering::Relaxed);
+            self.wants_kick.store(true, Ordering::SeqCst);
+        }
+        dry
+    }
+
+    pub fn workers(&self) -> u32 {
+        self.workers.load(Ordering::SeqCst)
+    }
+
+    pub fn add_worker(&self) {
+        self.workers.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub fn remove_worker(&self) {
+        self.workers.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Queue;
+
+    #[test]
+    fn a_queue_is_dry_until_a_commit_finds_it_empty() {
+        let queue = Queue::default();
+        queue.armed();
+        queue.armed();
+        assert!(!queue.took_last(2));
+        assert!(queue.dry_spell().is_none());
+        assert!(queue.took_last(2), "the last one calls for a worker");
+        assert!(!queue.has_armed());
+        let spell = queue.dry_spell();
+        assert!(spell.is_some());
+        queue.armed();
+        assert!(queue.registered(8) && queue.take_kick() && !queue.take_kick());
+        let mark = queue.mark();
+        assert!(!queue.took_last(2), "told once");
+        queue.was_empty(mark);
+        assert!(queue.dry_spell().is_some_and(|number| Some(number) != spell), "dry again since the mark");
+        queue.was_empty(queue.mark());
+        assert!(queue.dry_spell().is_none());
+    }
+}

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The ring under `fuse_session_loop`: one io_uring holds an entry of every queue and also watches the device; every
+//! handler runs on the thread that called the loop.
+//!
+//! Only the keeper helps, for replies that come while a handler runs; what it receives is sent back here to be
+//! served. The thread owns the ring; entries belong to the pool.
+
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use crate::errno::Errno;
+use crate::transport::exit::ExitFlag;
+use crate::transport::spin::Spin;
+use crate::transport::uring::entry::{AfterHandler, Entry};
+use crate::transport::uring::mailbox::Mailbox;
+use crate::transport::uring::pool::{Config, Desk, Owner, Pool, now};
+use crate::transport::uring::ring::{Completion, DEVICE, EXIT, Ring, WAKE};
+use crate::transport::uring::worker::{connection_over, serve_entry};
+
+const SUBMISSIONS: u32 = 64;
+/// Entries per queue. Handlers run one after the other anyway; more than one entry only keeps the queue from running
+/// dry when replies come later.
+const ENTRIES: usize = 2;
+
+const RUNNING: u8 = 0;
+const WAITING: u8 = 1;
+const NOTIFIED: u8 = 2;
+
+/// Where other threads leave entries for the loop's thread.
+pub struct Post {
+    mailbox: Mailbox,
+    state: AtomicU8,
+}
+
+impl Post {
+    /// Leaves a reply to commit, unless a handler is running: then it would have to wait.
+    pub fn accept(&self, entry: &Entry) -> bool {
+        let waits = self.state.compare_exchange(WAITING, NOTIFIED, Ordering::SeqCst, Ordering::SeqCst);
+        if waits.is_ok() {
+            self.mailbox.post(entry);
+        }
+        waits.is_ok()
+    }
+
+    /// Leaves a request to serve.
+    pub fn send(&self, entry: &Entry) {
+        self.mailbox.post(entry);
+    }
+}
+
+/// The ring and its thread's state, between `prepare` and the end of the loop.
+pub struct Single {
+    pool: Arc<Pool>,
+    post: Arc<Post>,
+    desk: Arc<Desk>,
+    ring: Ring,
+    spin: Spin,
+    entries: Vec<NonNull<Entry>>,
+    scratch: Vec<u8>,
+    /// The queue whose entry was last handed over, and its mark then.
+    committed: Option<(u16, u32)>,
+    over: bool,
+}
+
+impl Single {
+    /// Everything that can be refused, before the ring is granted.
+    pub fn prepare(config: Config, owner: Owner) -> Result<Single, Errno> {
+        let ring = Ring::new(SUBMISSIONS, config.fuse_fd)?;
+        let pool = Pool::new(config, owner);
+        let prepared = pool.start_keeper().and_then(|()| {
+            let qids = (0..pool.config.queues).flat_map(|qid| [qid; ENTRIES]);
+            qids.map(|qid| pool.new_entry(qid)).collect()
+        });
+        let entries = match prepared {
+            Ok(entries) => entries,
+            Err(e) => {
+                pool.close();
+                return Err(e);
+            }
+        };
+        let post = Arc::new(Post { mailbox: Mailbox::new(), state: AtomicU8::new(RUNNING) });
+        post.mailbox.open(ring.fd());
+        let desk = Desk::new();
+        pool.desks.lock().push(desk.clone());
+        *pool.single.lock() = Some(post.clone());
+        let spin = Spin::new(pool.config.spin);
+        Ok(Single {
+            pool,
+            post,
+            desk,
+            ring,
+            spin,
+            entries,
+            scratch: Vec::new(),
+            committed: None,
+            over: false,
+        })
+    }
+
+    /// Registers the entries. On an error the mount is on `/dev/fuse`, and the pool is closed.
+    pub fn start(&mut self) -> Result<Arc<Pool>, Errno> {
+        for entry in std::mem::take(&mut self.entries) {
+            self.arm(entry, Ring::register);
+        }
+        let submitted = self.ring.submit_and_wait(0, None);
+        while let Some(completion) = self.ring.pop() {
+            if completion.result < 0 && completion.user_data != WAKE {
+                self.give_up();
+                return Err(Errno::new(completion.result));
+            }
+            self.completed(completion, &mut || ());
+        }
+        if let Err(e) = submitted {
+            self.give_up();
+            return Err(e);
+        }
+        Ok(self.pool.clone())
+    }
+
+    fn give_up(&mut self) {
+        self.ring.refuse();
+        let _ = self.ring.submit_and_wait(0, None);
+        *self.pool.single.lock() = None;
+        self.pool.close();
+    }
+
+    /// Serves until the session is to end. `read_device` reads what `/dev/fuse` has, without waiting.
+    pub fn run(&mut self, exit: &ExitFlag, mut read_device: impl FnMut()) -> Result<(), Errno> {
+        self.ring.watch(self.pool.config.fuse_fd, DEVICE);
+        self.ring.watch(exit.wake_fd(), EXIT);
+        while !self.over && !exit.exited() {
+            self.wait()?;
+            while let Some(completion) = self.ring.pop() {
+                self.completed(completion, &mut read_device);
+            }
+            self.collect();
+        }
+        self.leave();
+        Ok(())
+    }
+
+    /// The last replies; later ones are the keeper's.
+    fn leave(&mut self) {
+        *self.pool.single.lock() = None;
+        for entry in self.post.mailbox.collect() {
+            // SAFETY: the pool owns it.
+            if !unsafe { entry.as_ref() }.is_fetched() {
+                self.arm(entry, Ring::commit);
+            }
+        }
+        let _ = self.ring.submit_and_wait(0, None);
+        self.post.mailbox.shut();
+    }
+
+    fn wait(&mut self) -> Result<(), Errno> {
+        self.ring.submit_and_wait(0, None)?;
+        if let (Some((queue, mark)), false) = (self.committed.take(), self.ring.has_completions()) {
+            self.pool.queues[usize::from(queue)].was_empty(mark);
+        }
+        self.post.state.store(WAITING, Ordering::SeqCst);
+        let mut done = Ok(());
+        if self.post.mailbox.is_empty() {
+            let ring = &mut self.ring;
+            let want = u32::from(!self.spin.until(|| ring.has_work()));
+            done = self.ring.submit_and_wait(want, None);
+        }
+        if self.post.state.swap(RUNNING, Ordering::SeqCst) == NOTIFIED {
+            // Somebody is just leaving a reply here; it must not wait for the next handler.
+            while self.post.mailbox.is_empty() {
+                std::thread::yield_now();
+            }
+            self.collect();
+        }
+        done
+    }
+
+    fn collect(&mut self) {
+        for entry in self.post.mailbox.collect() {
+            // SAFETY: the pool owns it.
+            if unsafe { entry.as_ref() }.is_fetched() {
+                self.serve(entry);
+            } else {
+                self.arm(entry, Ring::commit);
+            }
+        }
+    }
+
+    fn arm(&mut self, entry: NonNull<Entry>, how: fn(&mut Ring, &Entry)) {
+        // SAFETY: the pool owns it, and it is this thread's to arm.
+        let entry = unsafe { entry.as_ref() };
+        self.pool.arming(entry);
+        self.committed = Some((entry.qid, self.pool.queue(entry).mark()));
+        how(&mut self.ring, entry);
+    }
+
+    fn completed(&mut self, completion: Completion, read_device: &mut dyn FnMut()) {
+        match completion.user_data {
+            WAKE | EXIT => (),
+            DEVICE => {
+                // What waits to be submitted must not wait for handlers of forgets.
+                let _ = self.ring.submit_and_wait(0, None);
+                read_device();
+                if completion.result < 0 || !completion.more {
+                    self.ring.watch(self.pool.config.fuse_fd, DEVICE);
+                }
+            }
+            address => {
+                if let Some(entry) = NonNull::new(address as *mut Entry) {
+                    self.entry_completed(entry, completion.result);
+                }
+            }
+        }
+    }
+
+    fn entry_completed(&mut self, entry: NonNull<Entry>, result: i32) {
+        // SAFETY: user data of entries are their addresses, and the pool keeps them.
+        self.pool.taken(unsafe { entry.as_ref() });
+        match result {
+            0.. => self.serve(entry),
+            error if connection_over(error) => {
+                self.over = true;
+                self.pool.service().ended(0);
+            }
+            _ => self.replace(entry),
+        }
+    }
+
+    fn serve(&mut self, pointer: NonNull<Entry>) {
+        // The replies before this one go out before a handler can hold them up.
+        let _ = self.ring.submit_queued();
+        // SAFETY: the pool owns it.
+        let entry = unsafe { pointer.as_ref() };
+        if self.pool.kicker.is_kick(&entry.peek()) {
+            entry.answer_kick();
+            return self.arm(pointer, Ring::commit);
+        }
+        self.desk.since.store(now(), Ordering::Relaxed);
+        self.desk.serving.store(std::ptr::from_ref(entry).cast_mut(), Ordering::Release);
+        self.pool.stay_awake();
+        let turn = serve_entry(&self.pool, entry, &mut self.scratch);
+        self.desk.serving.store(std::ptr::null_mut(), Ordering::Release);
+        match entry.handler_returned(turn) {
+            AfterHandler::Commit => self.arm(pointer, Ring::commit),
+            AfterHandler::Pending | AfterHandler::Gone => self.replace(pointer),
+        }
+    }
+
+    /// Keeps a queue alive whose entry waits for a late reply.
+    fn replace(&mut self, gone: NonNull<Entry>) {
+        // SAFETY: the pool owns it.
+        let gone = unsafe { gone.as_ref() };
+        while self.pool.queue(gone).is_low() {
+            let Ok(entry) = self.pool.new_entry(gone.qid) else {
+                return;
+            };
+            self.arm(entry, Ring::register);
+            let _ = self.ring.submit_and_wait(0, None);
+            // SAFETY: the pool owns it.
+            self.pool.registered(unsafe { entry.as_ref() });
+        }
+    }
+}

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A thread that serves requests of the ring.
+//!
+//! It has at most one armed entry, and none while a handler runs. A handler that returns without a reply leaves it
+//! without an entry: then it arms a new one if its queue has none left, or parks until it is handed a reply to
+//! commit or a request to serve. The thread owns its io_uring; entries and desk belong to the pool.
+
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, Sender};
+
+use crate::errno::Errno;
+use crate::log::warning;
+use crate::transport::Incoming;
+use crate::transport::slot::Route;
+use crate::transport::spin::Spin;
+use crate::transport::uring::entry::{AfterHandler, Entry};
+use crate::transport::uring::pool::{Desk, Pool, now};
+use crate::transport::uring::ring::{Completion, Ring, WAKE};
+use crate::wire::Opcode;
+
+/// Arguments up to this size are copied out of the entry, so that the program may read them until its handler
+/// returns, as on the device, even if another thread has replied and the kernel fills the entry again.
+const COPIED: usize = 128 << 10;
+const SUBMISSIONS: u32 = 4;
+
+/// How a worker begins.
+pub enum Start {
+    /// The first of a queue: reports each step and goes on when told to.
+    First { qid: u16, report: Sender<Result<(), Errno>>, go: Receiver<()> },
+    /// Company for a queue.
+    Extra { qid: u16 },
+    /// Without an entry; its mailbox has work.
+    Parked,
+}
+
+struct Worker {
+    pool: Arc<Pool>,
+    desk: Arc<Desk>,
+    ring: Ring,
+    spin: Spin,
+    scratch: Vec<u8>,
+    /// The queue whose entry was last handed over, and its mark then.
+    committed: Option<(u16, u32)>,
+    over: bool,
+}
+
+/// The body of a worker's thread.
+pub fn run(pool: Arc<Pool>, desk: Arc<Desk>, start: Start) {
+    let ring = Ring::new(SUBMISSIONS, pool.config.fuse_fd);
+    let ring = match (ring, &start) {
+        (Ok(ring), _) => ring,
+        (Err(e), Start::First { report, .. }) => {
+            let _ = report.send(Err(e));
+            return;
+        }
+        (Err(e), _) => return abandon(&pool, &desk, e),
+    };
+    desk.mailbox.open(ring.fd());
+    let spin = Spin::new(pool.config.spin);
+    let mut worker = Worker { pool, desk, ring, spin, scratch: Vec::new(), committed: None, over: false };
+    if worker.begin(start) {
+        worker.collect_mail();
+        worker.work();
+    }
+    worker.desk.mailbox.shut();
+}
+
+/// A worker without a ring can't serve: what it was started for goes back.
+fn abandon(pool: &Arc<Pool>, desk: &Arc<Desk>, e: Errno) {
+    warning!("fuse: a worker has no io_uring: {e}");
+    pool.desks.lock().retain(|other| !Arc::ptr_eq(other, desk));
+    for entry in desk.mailbox.collect() {
+        pool.dispatch(entry);
+    }
+}
+
+impl Worker {
+    /// Arms the first entry. `false`: nothing to work for.
+    fn begin(&mut self, start: Start) -> bool {
+        match start {
+            Start::Parked => true,
+            Start::Extra { qid } => {
+                if let Err(e) = self.arm_new(qid) {
+                    warning!("fuse: no memory for another ring entry: {e}");
+                    self.park();
+                }
+                true
+            }
+            Start::First { qid, report, go } => {
+                let entry = self.pool.new_entry(qid);
+                let _ = report.send(entry.map(drop));
+                let (Ok(entry), Ok(())) = (entry, go.recv()) else {
+                    return false;
+                };
+                self.pool.queues[usize::from(qid)].add_worker();
+                let armed = self.register(entry);
+                let _ = report.send(armed);
+                armed.is_ok()
+            }
+        }
+    }
+
+    /// Registers an entry and looks whether the kernel took it: a refusal completes at once.
+    fn register(&mut self, entry: NonNull<Entry>) -> Result<(), Errno> {
+        self.arm(entry, Ring::register);
+        let submitted = self.ring.submit_and_wait(0, None);
+        let refused = |completion: &Completion| completion.user_data != WAKE && completion.result < 0;
+        match (submitted, self.ring.pop()) {
+            (Ok(()), None) => Ok(()),
+            (Ok(()), Some(completion)) if !refused(&completion) => {
+                self.completed(completion);
+                Ok(())
+            }
+            (submitted, completion) => {
+                self.ring.refuse();
+                let _ = self.ring.submit_and_wait(0, None);
+                let result = completion.map_or(-libc::EIO, |completion| completion.result);
+                Err(submitted.err().unwrap_or(Errno::new(result)))
+            }
+        }
+    }
+
+    /// Arms another entry of a queue, and sees to what may wait there.
+    fn arm_new(&mut self, qid: u16) -> Result<(), Errno> {
+        let entry = self.pool.new_entry(qid)?;
+        self.arm(entry, Ring::register);
+        self.ring.submit_and_wait(0, None)?;
+        // SAFETY: the pool owns it.
+        self.pool.registered(unsafe { entry.as_ref() });
+        Ok(())
+    }
+
+    /// Queues a REGISTER or a commit.
+    fn arm(&mut self, entry: NonNull<Entry>, how: fn(&mut Ring, &Entry)) {
+        // SAFETY: the pool owns it, and it is this thread's to arm.
+        let entry = unsafe { entry.as_ref() };
+        self.pool.arming(entry);
+        self.committed = Some((entry.qid, self.pool.queue(entry).mark()));
+        how(&mut self.ring, entry);
+    }
+
+    fn work(&mut self) {
+        while !self.over && !self.pool.stopping() {
+            if let Err(e) = self.wait() {
+                warning!("fuse: waiting for requests failed: {e}");
+                return self.pool.service().ended(e.negated());
+            }
+            while let Some(completion) = self.ring.pop() {
+                self.completed(completion);
+            }
+        }
+        // The last reply.
+        let _ = self.ring.submit_and_wait(0, None);
+    }
+
+    /// Submits what is queued, and returns when there is something to do.
+    fn wait(&mut self) -> Result<(), Errno> {
+        self.ring.submit_and_wait(0, None)?;
+        if let (Some((queue, mark)), false) = (self.committed.take(), self.ring.has_completions()) {
+            self.pool.queues[usize::from(queue)].was_empty(mark);
+        }
+        let ring = &mut self.ring;
+        if self.spin.until(|| ring.has_work()) {
+            return self.ring.submit_and_wait(0, None);
+        }
+        self.ring.submit_and_wait(1, None)
+    }
+
+    fn completed(&mut self, completion: Completion) {
+        if completion.user_data == WAKE {
+            return self.collect_mail();
+        }
+        let Some(entry) = NonNull::new(completion.user_data as *mut Entry) else {
+            return;
+        };
+        // SAFETY: user data of entries are their addresses, and the pool keeps them.
+        self.pool.taken(unsafe { entry.as_ref() });
+        match completion.result {
+            0.. => self.serve(entry),
+            error if connection_over(error) => {
+                self.over = true;
+                self.pool.service().ended(0);
+            }
+            error => {
+                // The kernel has no request for this entry any more; a new one takes its place.
+                warning!("fuse: ring entry lost: {}", Errno::new(error));
+                self.without_entry(entry);
+            }
+        }
+    }
+
+    fn collect_mail(&mut self) {
+        for entry in self.desk.mailbox.collect() {
+            // SAFETY: the pool owns it.
+            if unsafe { entry.as_ref() }.is_fetched() {
+                self.serve(entry);
+            } else {
+                self.arm(entry, Ring::commit);
+            }
+        }
+    }
+
+    /// Serves a request, and others that wait for a worker.
+    fn serve(&mut self, entry: NonNull<Entry>) {
+        let mut next = Some(entry);
+        while let Some(entry) = next {
+            next = match self.run_handler(entry) {
+                AfterHandler::Commit if self.pool.has_backlog() => {
+                    // SAFETY: the pool owns it, this thread took it.
+                    self.pool.keeper.post(unsafe { entry.as_ref() });
+                    self.pool.take_backlog().or_else(|| self.pool.park(&self.desk))
+                }
+                AfterHandler::Commit => {
+                    self.arm(entry, Ring::commit);
+                    None
+                }
+                AfterHandler::Pending | AfterHandler::Gone => self.without_entry(entry),
+            };
+        }
+    }
+
+    fn run_handler(&mut self, entry: NonNull<Entry>) -> AfterHandler {
+        // SAFETY: the pool owns it.
+        let entry = unsafe { entry.as_ref() };
+        if self.pool.kicker.is_kick(&entry.peek()) {
+            entry.answer_kick();
+            return AfterHandler::Commit;
+        }
+        self.desk.since.store(now(), Ordering::Relaxed);
+        self.desk.serving.store(std::ptr::from_ref(entry).cast_mut(), Ordering::Release);
+        self.pool.stay_awake();
+        let Worker { pool, scratch, .. } = self;
+        let turn = pool.config.gate.pass(|| serve_entry(pool, entry, scratch));
+        self.desk.serving.store(std::ptr::null_mut(), Ordering::Release);
+        entry.handler_returned(turn)
+    }
+
+    /// The entry is with somebody else now. Keeps the queue alive, or makes this worker available.
+    fn without_entry(&mut self, gone: NonNull<Entry>) -> Option<NonNull<Entry>> {
+        // SAFETY: the pool owns it.
+        let gone = unsafe { gone.as_ref() };
+        let waiting = self.pool.take_backlog();
+        if waiting.is_some() {
+            return waiting;
+        }
+        if self.pool.queue(gone).is_low() && self.arm_new(gone.qid).is_ok() {
+            return None;
+        }
+        self.pool.park(&self.desk)
+    }
+
+    fn park(&mut self) {
+        if let Some(entry) = self.pool.park(&self.desk) {
+            self.serve(entry);
+        }
+    }
+}
+
+/// Serves what an entry holds; returns its turn.
+pub fn serve_entry(pool: &Pool, entry: &Entry, scratch: &mut Vec<u8>) -> u64 {
+    let delivered = entry.begin();
+    // SAFETY: slots outlive entries, and the slot of a delivered entry is free.
+    let slot = unsafe { entry.slot().as_ref() };
+    let handle = slot.activate(&delivered.header, Route::Ring(NonNull::from(entry)));
+    let room = entry.payload().len();
+    let used = (delivered.payload_size as usize).min(room);
+    // SAFETY: the payload is ours until the reply is committed, which waits for this handler (or, if that takes very
+    // long, only follows a reply that another thread made: see COPIED).
+    let payload = unsafe { std::slice::from_raw_parts(entry.payload().cast::<u8>().as_ptr(), used) };
+    let payload = if used <= COPIED && delivered.header.opcode != Opcode::WRITE.0 {
+        scratch.clear();
+        scratch.extend_from_slice(payload);
+        scratch.as_slice()
+    } else {
+        payload
+    };
+    pool.service().serve(Incoming {
+        header: delivered.header,
+        op_in: Some(&delivered.op_in),
+        payload_size: delivered.payload_size,
+        payload,
+        handle,
+    });
+    delivered.turn
+}
+
+/// Whether an error of a ring command means that there will be no more requests.
+pub fn connection_over(error: i32) -> bool {
+    matches!(-error, libc::ENOTCONN | libc::ECONNABORTED | libc::ENODEV | libc::ECANCELED | libc::EBADF)
+}
