@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The edge of `fuse_lowlevel.h`.
+//!
+//! - `cmdline`: what comes before a session. `session`: its life and its loops. `ops`: calls into the filesystem.
+//! - `req`: what a request tells. `reply`: answers. `direntry`: filling directory buffers. `custom_io`.
+
+mod cmdline;
+mod custom_io;
+mod direntry;
+mod ops;
+mod reply;
+mod req;
+mod session;
