@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Running on a given CPU for a moment.
+//! Threads and their CPUs: where one runs, and whether it waits.
 
 use std::mem::MaybeUninit;
 
@@ -44,4 +44,28 @@ impl Drop for There {
 pub fn thread_id() -> i32 {
     // SAFETY: no arguments.
     unsafe { libc::gettid() }
+}
+
+/// How often the calling thread has given up its CPU to wait for something.
+pub fn waits_of_this_thread() -> i64 {
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: room for the result, which is all-zero if there is none.
+    unsafe {
+        libc::getrusage(libc::RUSAGE_THREAD, usage.as_mut_ptr());
+        usage.assume_init().ru_nvcsw
+    }
+}
+
+/// Whether another thread of this process waits for something, as far as can be told.
+pub fn sleeps(thread: i32) -> bool {
+    // "TID (NAME) STATE ...", where the name may hold anything.
+    let stat = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat")).unwrap_or_default();
+    let state = stat.rsplit(") ").next().and_then(|rest| rest.chars().next());
+    state.is_none_or(|state| state != 'R')
+}
+
+/// The CPU time that a thread of this process has used, in nanoseconds; 0 if it can't be told.
+pub fn time_of(thread: i32) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/self/task/{thread}/schedstat")).unwrap_or_default();
+    text.split(' ').next().and_then(|used| used.parse().ok()).unwrap_or(0)
 }

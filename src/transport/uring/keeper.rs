@@ -6,6 +6,7 @@
 //! few milliseconds for replies that were given before their handler's end, and sends them. With nothing to look after
 //! it sleeps without a timeout.
 
+use std::collections::HashMap;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use crate::errno::Errno;
 use crate::log::warning;
+use crate::sys::cpu;
 use crate::transport::threads::{Runs, spawn};
 use crate::transport::uring::entry::Entry;
 use crate::transport::uring::pool::{Desk, Pool, now};
@@ -24,10 +26,10 @@ use crate::transport::uring::worker::connection_over;
 const SUBMISSIONS: u32 = 64;
 /// How often handlers are looked at while there is traffic; a held-up request waits two of these at most.
 const TICK: Duration = Duration::from_millis(2);
-/// A reply is sent if its handler runs longer than this, in nanoseconds.
+/// A handler that takes longer, in nanoseconds, gets help: its reply is sent, its queue gets another worker.
 const LONG: u64 = 1_000_000;
-/// So long a handler alone does not keep us awake.
-const VERY_LONG: u64 = 16_000_000;
+/// So long a handler alone does not keep the keeper awake.
+const FOREVER: u64 = 50_000_000;
 /// Vain kicks until a dry queue is believed to be empty.
 const MOST_KICKS: u32 = 6;
 /// So many looks without a running handler, and the keeper sleeps.
@@ -54,7 +56,7 @@ fn run(pool: Arc<Pool>, report: Sender<Result<(), Errno>>) {
             pool.keeper.open(ring.fd());
             let _ = report.send(Ok(()));
             let spells = vec![Spell::default(); pool.queues.len()];
-            Keeper { pool, ring, quiet: 0, spells }.work();
+            Keeper { pool, ring, quiet: 0, spells, looks: HashMap::new() }.work();
         }
     }
 }
@@ -64,6 +66,15 @@ struct Keeper {
     ring: Ring,
     quiet: u32,
     spells: Vec<Spell>,
+    /// By thread id.
+    looks: HashMap<i32, Look>,
+}
+
+/// A long handler when it was first looked at: when it had begun, then, and the CPU time of its thread.
+struct Look {
+    since: u64,
+    at: u64,
+    used: u64,
 }
 
 /// What was done about a dry queue.
@@ -170,11 +181,12 @@ impl Keeper {
             let Some(entry) = NonNull::new(desk.serving.load(Ordering::Acquire)) else {
                 continue;
             };
-            let time = now.saturating_sub(desk.since.load(Ordering::Relaxed));
+            let since = desk.since.load(Ordering::Relaxed);
+            let time = now.saturating_sub(since);
             // When a long one replies at last, it wakes us.
-            busy |= time < VERY_LONG;
+            busy |= time < FOREVER;
             if time > LONG {
-                self.help(entry);
+                self.help(entry, desk.thread.load(Ordering::Relaxed), since, now);
             }
         }
         busy |= self.look_after_dry_queues(now);
@@ -184,13 +196,29 @@ impl Keeper {
         }
     }
 
-    fn help(&mut self, serving: NonNull<Entry>) {
+    fn help(&mut self, serving: NonNull<Entry>, thread: i32, since: u64, now: u64) {
         // SAFETY: the pool owns it.
         let entry = unsafe { serving.as_ref() };
         if entry.take_reply() {
             self.pool.note_tail_work(entry);
             self.commit(serving);
+        } else if !self.pool.queue(entry).has_armed()
+            && (cpu::sleeps(thread) || self.computes(thread, since, now))
+        {
+            self.pool.handler_blocks(entry);
         }
+    }
+
+    /// Whether a handler that is not asleep keeps its CPU busy, rather than waiting for one: then another thread can
+    /// do better.
+    fn computes(&mut self, thread: i32, since: u64, now: u64) -> bool {
+        let used = cpu::time_of(thread);
+        let first = self.looks.entry(thread).or_insert(Look { since, at: now, used });
+        if first.since != since {
+            *first = Look { since, at: now, used };
+        }
+        let span = now - first.at;
+        span > LONG && used.saturating_sub(first.used) > span / 2
     }
 
     fn sleep(&mut self) {
@@ -199,7 +227,7 @@ impl Keeper {
         fence(Ordering::SeqCst);
         let now = now();
         let serves = |desk: &Arc<Desk>| {
-            let young = now.saturating_sub(desk.since.load(Ordering::Relaxed)) < VERY_LONG;
+            let young = now.saturating_sub(desk.since.load(Ordering::Relaxed)) < FOREVER;
             young && !desk.serving.load(Ordering::SeqCst).is_null()
         };
         if self.pool.desks.lock().iter().any(serves) {

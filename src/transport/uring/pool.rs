@@ -10,7 +10,7 @@ use std::ffi::CString;
 use std::os::fd::RawFd;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -69,6 +69,8 @@ pub struct Desk {
     pub serving: AtomicPtr<Entry>,
     /// When it started, in nanoseconds of the monotonic clock.
     pub since: AtomicU64,
+    /// The worker's thread id.
+    pub thread: AtomicI32,
 }
 
 impl Desk {
@@ -77,6 +79,7 @@ impl Desk {
             mailbox: Mailbox::new(),
             serving: AtomicPtr::new(std::ptr::null_mut()),
             since: AtomicU64::new(0),
+            thread: AtomicI32::new(0),
         })
     }
 }
@@ -261,12 +264,18 @@ impl Pool {
         desk.mailbox.post(unsafe { entry.as_ref() });
         if let Err(e) = self.start_worker(desk.clone(), worker::Start::Parked) {
             warning!("fuse: no thread for a request: {e}");
-            let somebody = self.desks.lock().first().cloned();
-            if let Some(somebody) = somebody {
-                for entry in desk.mailbox.collect() {
-                    // SAFETY: as above.
-                    somebody.mailbox.post(unsafe { entry.as_ref() });
-                }
+            self.leave_to_others(&desk);
+        }
+    }
+
+    /// Passes the mail of a worker that can't be had to one that certainly has a ring. It may have an armed entry and
+    /// so hold up its queue meanwhile, but nothing is lost.
+    pub fn leave_to_others(&self, desk: &Desk) {
+        let first = self.desks.lock().first().cloned();
+        for entry in desk.mailbox.collect() {
+            if let Some(first) = &first {
+                // SAFETY: the pool owns it.
+                first.mailbox.post(unsafe { entry.as_ref() });
             }
         }
     }
@@ -315,9 +324,16 @@ impl Pool {
         self.queue(entry).armed();
     }
 
-    /// Notes that an entry came back from the kernel. The last one is missed before its request is served.
+    /// Notes that an entry came back from the kernel.
     pub fn taken(&self, entry: &Entry) {
-        if self.queue(entry).took_last(self.most_workers()) {
+        if self.queue(entry).took(self.most_workers()) {
+            self.keeper.wake();
+        }
+    }
+
+    /// A handler of this entry's queue blocks, or did so for long.
+    pub fn handler_blocks(&self, entry: &Entry) {
+        if self.queue(entry).handler_blocks(self.most_workers()) {
             self.keeper.wake();
         }
     }

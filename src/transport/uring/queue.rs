@@ -23,6 +23,10 @@ pub struct Queue {
     plenty: AtomicU32,
     /// Workers that were started for it.
     workers: AtomicU32,
+    /// Handlers of this queue were seen to block: the last armed entry is replaced before it is missed.
+    blocking: AtomicBool,
+    /// Somebody spins for the next request; one at a time is enough.
+    spinning: AtomicBool,
     /// The keeper is asked for one more worker.
     wants_worker: AtomicBool,
     /// The keeper is asked to bring forth what may wait.
@@ -73,14 +77,40 @@ impl Queue {
         self.armed.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// An entry came back from the kernel. `true`: it was the last, and the keeper is not told yet that another
-    /// worker is missed, of which there may be `most`.
-    pub fn took_last(&self, most: u32) -> bool {
+    /// An entry came back from the kernel. `true`: tell the keeper. It shall start a worker, of which there may be
+    /// `most`, if this was the last entry of a queue whose handlers block; or go on bringing forth what waits, if it
+    /// came from a dry queue although others are armed.
+    ///
+    /// Where handlers are fast it is better to let requests wait in the kernel for the next commit, which brings them
+    /// forth without waking anybody.
+    pub fn took(&self, most: u32) -> bool {
         if self.armed.fetch_sub(1, Ordering::SeqCst) > 1 {
-            return false;
+            return self.is_dry() && !self.wants_kick.swap(true, Ordering::SeqCst);
         }
         self.dried.fetch_add(1, Ordering::SeqCst);
-        self.workers.load(Ordering::Relaxed) < most && !self.wants_worker.swap(true, Ordering::SeqCst)
+        self.blocking.load(Ordering::Relaxed) && self.misses_worker(most)
+    }
+
+    /// A handler blocks while no entry is armed. `true`: tell the keeper.
+    pub fn handler_blocks(&self, most: u32) -> bool {
+        if self.has_armed() {
+            return false;
+        }
+        self.blocking.store(true, Ordering::Relaxed);
+        self.misses_worker(most)
+    }
+
+    fn misses_worker(&self, most: u32) -> bool {
+        self.workers() < most && !self.wants_worker.swap(true, Ordering::SeqCst)
+    }
+
+    /// Whether the caller may spin; it says when it is done.
+    pub fn start_spinning(&self) -> bool {
+        !self.spinning.load(Ordering::Relaxed) && !self.spinning.swap(true, Ordering::Acquire)
+    }
+
+    pub fn stop_spinning(&self) {
+        self.spinning.store(false, Ordering::Release);
     }
 
     /// A new entry was registered. `true`: the queue was dry, and the keeper shall bring forth what waits. From now on
@@ -117,19 +147,48 @@ mod tests {
         let queue = Queue::default();
         queue.armed();
         queue.armed();
-        assert!(!queue.took_last(2));
+        assert!(!queue.took(2));
         assert!(queue.dry_spell().is_none());
-        assert!(queue.took_last(2), "the last one calls for a worker");
+        assert!(!queue.took(2), "fast handlers need no company");
         assert!(!queue.has_armed());
         let spell = queue.dry_spell();
         assert!(spell.is_some());
         queue.armed();
         assert!(queue.registered(8) && queue.take_kick() && !queue.take_kick());
         let mark = queue.mark();
-        assert!(!queue.took_last(2), "told once");
+        assert!(!queue.took(2));
         queue.was_empty(mark);
         assert!(queue.dry_spell().is_some_and(|number| Some(number) != spell), "dry again since the mark");
         queue.was_empty(queue.mark());
         assert!(queue.dry_spell().is_none());
+    }
+
+    #[test]
+    fn blocking_handlers_call_for_workers_before_they_are_missed() {
+        let queue = Queue::default();
+        queue.armed();
+        assert!(!queue.handler_blocks(2), "an entry is armed");
+        assert!(!queue.took(2));
+        assert!(queue.handler_blocks(2) && !queue.handler_blocks(2), "told once");
+        assert!(queue.take_wish() && !queue.take_wish());
+        queue.armed();
+        assert!(queue.took(2), "now at once");
+        queue.add_worker();
+        queue.add_worker();
+        queue.take_wish();
+        assert!(!queue.handler_blocks(2), "there are enough");
+    }
+
+    #[test]
+    fn what_waits_is_brought_forth_one_by_one() {
+        let queue = Queue::default();
+        queue.armed();
+        queue.took(0);
+        queue.armed();
+        queue.armed();
+        assert!(queue.took(0) && queue.take_kick(), "dry, and another entry is armed");
+        queue.armed();
+        queue.was_empty(queue.mark());
+        assert!(!queue.took(0), "not dry any more");
     }
 }

@@ -146,7 +146,7 @@ impl Single {
         for entry in self.post.mailbox.collect() {
             // SAFETY: the pool owns it.
             if !unsafe { entry.as_ref() }.is_fetched() {
-                self.arm(entry, Ring::commit);
+                self.commit(entry);
             }
         }
         let _ = self.ring.submit_and_wait(0, None);
@@ -162,7 +162,7 @@ impl Single {
         let mut done = Ok(());
         if self.post.mailbox.is_empty() {
             let ring = &mut self.ring;
-            let want = u32::from(!self.spin.until(|| ring.has_work()));
+            let want = u32::from(!(ring.has_work() || self.spin.until(|| ring.has_work())));
             done = self.ring.submit_and_wait(want, None);
         }
         if self.post.state.swap(RUNNING, Ordering::SeqCst) == NOTIFIED {
@@ -181,16 +181,23 @@ impl Single {
             if unsafe { entry.as_ref() }.is_fetched() {
                 self.serve(entry);
             } else {
-                self.arm(entry, Ring::commit);
+                self.commit(entry);
             }
         }
+    }
+
+    fn commit(&mut self, entry: NonNull<Entry>) {
+        // SAFETY: the pool owns it.
+        let queue = unsafe { entry.as_ref() }.qid;
+        let mark = self.pool.queues[usize::from(queue)].mark();
+        self.arm(entry, Ring::commit);
+        self.committed = Some((queue, mark));
     }
 
     fn arm(&mut self, entry: NonNull<Entry>, how: fn(&mut Ring, &Entry)) {
         // SAFETY: the pool owns it, and it is this thread's to arm.
         let entry = unsafe { entry.as_ref() };
         self.pool.arming(entry);
-        self.committed = Some((entry.qid, self.pool.queue(entry).mark()));
         how(&mut self.ring, entry);
     }
 
@@ -233,7 +240,7 @@ impl Single {
         let entry = unsafe { pointer.as_ref() };
         if self.pool.kicker.is_kick(&entry.peek()) {
             entry.answer_kick();
-            return self.arm(pointer, Ring::commit);
+            return self.commit(pointer);
         }
         self.desk.since.store(now(), Ordering::Relaxed);
         self.desk.serving.store(std::ptr::from_ref(entry).cast_mut(), Ordering::Release);
@@ -241,7 +248,7 @@ impl Single {
         let turn = serve_entry(&self.pool, entry, &mut self.scratch);
         self.desk.serving.store(std::ptr::null_mut(), Ordering::Release);
         match entry.handler_returned(turn) {
-            AfterHandler::Commit => self.arm(pointer, Ring::commit),
+            AfterHandler::Commit => self.commit(pointer),
             AfterHandler::Pending | AfterHandler::Gone => self.replace(pointer),
         }
     }

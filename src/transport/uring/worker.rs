@@ -12,6 +12,7 @@ use std::sync::mpsc::{Receiver, Sender};
 
 use crate::errno::Errno;
 use crate::log::warning;
+use crate::sys::cpu::{thread_id, waits_of_this_thread};
 use crate::transport::Incoming;
 use crate::transport::slot::Route;
 use crate::transport::spin::Spin;
@@ -24,6 +25,10 @@ use crate::wire::Opcode;
 /// returns, as on the device, even if another thread has replied and the kernel fills the entry again.
 const COPIED: usize = 128 << 10;
 const SUBMISSIONS: u32 = 4;
+/// Nanoseconds after which a handler may have blocked.
+const SLOW: u64 = 100_000;
+/// So many handlers are watched after a slow one.
+const SUSPICION: u32 = 8;
 
 /// How a worker begins.
 pub enum Start {
@@ -35,14 +40,42 @@ pub enum Start {
     Parked,
 }
 
+/// Tells handlers that block from those that are only slow, or were not let on a CPU.
+///
+/// The number of times that a thread gave up its CPU says so, but costs a system call: it is asked for only after a
+/// handler was slow, for a while.
+#[derive(Default)]
+struct BlockWatch {
+    suspicious: u32,
+    before: i64,
+}
+
+impl BlockWatch {
+    fn before(&mut self) {
+        if self.suspicious > 0 {
+            self.before = waits_of_this_thread();
+        }
+    }
+
+    /// Whether the handler, which took so many nanoseconds, is known to have blocked.
+    fn after(&mut self, took: u64) -> bool {
+        let watched = self.suspicious > 0;
+        self.suspicious = if took > SLOW { SUSPICION } else { self.suspicious.saturating_sub(1) };
+        took > SLOW && watched && waits_of_this_thread() > self.before
+    }
+}
+
 struct Worker {
     pool: Arc<Pool>,
     desk: Arc<Desk>,
     ring: Ring,
     spin: Spin,
     scratch: Vec<u8>,
-    /// The queue whose entry was last handed over, and its mark then.
-    committed: Option<(u16, u32)>,
+    /// The queue of the last entry that was armed here.
+    queue: u16,
+    /// The queue's mark when the entry was armed, until it is known whether something waited.
+    committed: Option<u32>,
+    watch: BlockWatch,
     over: bool,
 }
 
@@ -59,7 +92,18 @@ pub fn run(pool: Arc<Pool>, desk: Arc<Desk>, start: Start) {
     };
     desk.mailbox.open(ring.fd());
     let spin = Spin::new(pool.config.spin);
-    let mut worker = Worker { pool, desk, ring, spin, scratch: Vec::new(), committed: None, over: false };
+    let mut worker = Worker {
+        pool,
+        desk,
+        ring,
+        spin,
+        scratch: Vec::new(),
+        queue: 0,
+        committed: None,
+        watch: BlockWatch::default(),
+        over: false,
+    };
+    worker.desk.thread.store(thread_id(), Ordering::Relaxed);
     if worker.begin(start) {
         worker.collect_mail();
         worker.work();
@@ -67,13 +111,11 @@ pub fn run(pool: Arc<Pool>, desk: Arc<Desk>, start: Start) {
     worker.desk.mailbox.shut();
 }
 
-/// A worker without a ring can't serve: what it was started for goes back.
-fn abandon(pool: &Arc<Pool>, desk: &Arc<Desk>, e: Errno) {
+/// A worker without a ring can't serve: what it was started for goes to one that has one.
+fn abandon(pool: &Pool, desk: &Arc<Desk>, e: Errno) {
     warning!("fuse: a worker has no io_uring: {e}");
     pool.desks.lock().retain(|other| !Arc::ptr_eq(other, desk));
-    for entry in desk.mailbox.collect() {
-        pool.dispatch(entry);
-    }
+    pool.leave_to_others(desk);
 }
 
 impl Worker {
@@ -132,12 +174,19 @@ impl Worker {
         Ok(())
     }
 
+    fn commit(&mut self, entry: NonNull<Entry>) {
+        // SAFETY: the pool owns it.
+        let mark = self.pool.queue(unsafe { entry.as_ref() }).mark();
+        self.arm(entry, Ring::commit);
+        self.committed = Some(mark);
+    }
+
     /// Queues a REGISTER or a commit.
     fn arm(&mut self, entry: NonNull<Entry>, how: fn(&mut Ring, &Entry)) {
         // SAFETY: the pool owns it, and it is this thread's to arm.
         let entry = unsafe { entry.as_ref() };
         self.pool.arming(entry);
-        self.committed = Some((entry.qid, self.pool.queue(entry).mark()));
+        self.queue = entry.qid;
         how(&mut self.ring, entry);
     }
 
@@ -158,14 +207,26 @@ impl Worker {
     /// Submits what is queued, and returns when there is something to do.
     fn wait(&mut self) -> Result<(), Errno> {
         self.ring.submit_and_wait(0, None)?;
-        if let (Some((queue, mark)), false) = (self.committed.take(), self.ring.has_completions()) {
-            self.pool.queues[usize::from(queue)].was_empty(mark);
+        if self.ring.has_completions() {
+            return Ok(());
+        }
+        if let Some(mark) = self.committed.take() {
+            self.pool.queues[usize::from(self.queue)].was_empty(mark);
+        }
+        let found = self.ring.has_work() || self.spin();
+        self.ring.submit_and_wait(u32::from(!found), None)
+    }
+
+    /// Looks for the next request for a while, unless another worker of the queue does.
+    fn spin(&mut self) -> bool {
+        let queue = &self.pool.queues[usize::from(self.queue)];
+        if !queue.start_spinning() {
+            return false;
         }
         let ring = &mut self.ring;
-        if self.spin.until(|| ring.has_work()) {
-            return self.ring.submit_and_wait(0, None);
-        }
-        self.ring.submit_and_wait(1, None)
+        let found = self.spin.until(|| ring.has_work());
+        queue.stop_spinning();
+        found
     }
 
     fn completed(&mut self, completion: Completion) {
@@ -197,7 +258,7 @@ impl Worker {
             if unsafe { entry.as_ref() }.is_fetched() {
                 self.serve(entry);
             } else {
-                self.arm(entry, Ring::commit);
+                self.commit(entry);
             }
         }
     }
@@ -213,7 +274,7 @@ impl Worker {
                     self.pool.take_backlog().or_else(|| self.pool.park(&self.desk))
                 }
                 AfterHandler::Commit => {
-                    self.arm(entry, Ring::commit);
+                    self.commit(entry);
                     None
                 }
                 AfterHandler::Pending | AfterHandler::Gone => self.without_entry(entry),
@@ -228,12 +289,17 @@ impl Worker {
             entry.answer_kick();
             return AfterHandler::Commit;
         }
-        self.desk.since.store(now(), Ordering::Relaxed);
+        let started = now();
+        self.watch.before();
+        self.desk.since.store(started, Ordering::Relaxed);
         self.desk.serving.store(std::ptr::from_ref(entry).cast_mut(), Ordering::Release);
         self.pool.stay_awake();
         let Worker { pool, scratch, .. } = self;
         let turn = pool.config.gate.pass(|| serve_entry(pool, entry, scratch));
         self.desk.serving.store(std::ptr::null_mut(), Ordering::Release);
+        if self.watch.after(now() - started) {
+            self.pool.handler_blocks(entry);
+        }
         entry.handler_returned(turn)
     }
 
