@@ -412,4 +412,4 @@ impl<'a> Args<'a> {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

@@ -113,8 +113,8 @@ impl Request {
 
     /// Ends a request that gets no reply (FORGET and the like).
     pub fn no_reply(self) {
-        if let Some((slot, route)) = self.claim() {
-            release(slot, &route);
+        if let Some(claimed) = self.claim() {
+            claimed.forgo();
         }
     }
 
@@ -125,29 +125,79 @@ impl Request {
         size: usize,
         fill: impl FnOnce(NonNull<u8>, usize) -> Result<usize, Errno>,
     ) -> Result<(), Errno> {
-        let Some(Route::Ring(entry)) = self.details().map(|details| details.route.clone()) else {
-            return self.reply_buffered(size, fill);
+        // Claimed first: `fill` writes where, after another thread's reply, the kernel would put the next request.
+        let Some(claimed) = self.claim() else {
+            return Err(Errno::new(libc::ENOENT));
+        };
+        let Route::Ring(entry) = &claimed.route else {
+            return claimed.send_buffered(size, fill);
         };
         // SAFETY: entries outlive requests in them.
         let entry = unsafe { entry.as_ref() };
         let room = entry.payload();
         if size > room.len() {
-            let _ = self.fail(Errno::new(libc::EIO));
+            let _ = claimed.fail(Errno::new(libc::EIO));
             return Err(Errno::new(libc::EINVAL));
         }
         match fill(room.cast(), size) {
-            Err(e) => self.fail(e),
+            Err(e) => claimed.fail(e),
             Ok(length) => {
-                let Some((slot, _)) = self.claim() else {
-                    return Err(Errno::new(libc::ENOENT));
-                };
-                log_reply(slot, 0, length);
-                entry.finish(slot.details().header.unique, 0, length)
+                log_reply(claimed.slot, 0, length);
+                entry.finish(claimed.slot.details().header.unique, 0, length)
             }
         }
     }
 
-    fn reply_buffered(
+    fn claim(self) -> Option<Claimed> {
+        let handle = self.handle;
+        std::mem::forget(self);
+        // SAFETY: a Request exists only while its session does.
+        let slot = unsafe { handle.claim() }?;
+        Some(Claimed { slot, route: slot.take_route() })
+    }
+
+    fn answer(self, error: i32, data: &[IoSlice<'_>]) -> Result<(), Errno> {
+        match self.claim() {
+            Some(claimed) => claimed.send(error, data),
+            None => {
+                error!("fuse: a request was answered twice at the same time");
+                Err(Errno::new(libc::ENOENT))
+            }
+        }
+    }
+}
+
+/// A request whose handle is used up: its reply is due here and now.
+struct Claimed {
+    slot: &'static Slot,
+    route: Route,
+}
+
+impl Claimed {
+    fn send(self, error: i32, data: &[IoSlice<'_>]) -> Result<(), Errno> {
+        let header = self.slot.details().header;
+        if Opcode(header.opcode).is_oneway() {
+            self.forgo();
+            return Ok(());
+        }
+        log_reply(self.slot, error, data.iter().map(|part| part.len()).sum());
+        match &self.route {
+            // SAFETY: entries outlive the slots' users.
+            Route::Ring(entry) => unsafe { entry.as_ref() }.reply(header.unique, error, data),
+            Route::Device(channel) => {
+                let sent = channel.send(header.unique, error, data);
+                self.release();
+                sent
+            }
+            Route::Nowhere | Route::Parcel => Err(Errno::new(libc::ENOTCONN)),
+        }
+    }
+
+    fn fail(self, error: Errno) -> Result<(), Errno> {
+        self.send(error.negated(), &[])
+    }
+
+    fn send_buffered(
         self,
         size: usize,
         fill: impl FnOnce(NonNull<u8>, usize) -> Result<usize, Errno>,
@@ -156,45 +206,34 @@ impl Request {
         if buffer.try_reserve_exact(size).is_err() {
             return self.fail(Errno::new(libc::ENOMEM));
         }
-        // Zeroed only as far as the allocator has to: large buffers come zeroed from the kernel.
         buffer.resize(size, 0u8);
         let Some(start) = NonNull::new(buffer.as_mut_ptr()) else {
             return self.fail(Errno::new(libc::ENOMEM));
         };
         match fill(start, size) {
             Err(e) => self.fail(e),
-            Ok(length) => self.reply_bytes(&buffer[..length.min(size)]),
+            Ok(length) => self.send(0, &[IoSlice::new(&buffer[..length.min(size)])]),
         }
     }
 
-    fn claim(self) -> Option<(&'static Slot, Route)> {
-        let handle = self.handle;
-        std::mem::forget(self);
-        // SAFETY: a Request exists only while its session does.
-        let slot = unsafe { handle.claim() }?;
-        Some((slot, slot.details().route.clone()))
-    }
-
-    fn answer(self, error: i32, data: &[IoSlice<'_>]) -> Result<(), Errno> {
-        let Some((slot, route)) = self.claim() else {
-            error!("fuse: a request was answered twice at the same time");
-            return Err(Errno::new(libc::ENOENT));
-        };
-        let header = slot.details().header;
-        log_reply(slot, error, data.iter().map(|part| part.len()).sum());
-        if Opcode(header.opcode).is_oneway() {
-            release(slot, &route);
-            return Ok(());
-        }
-        match &route {
-            // SAFETY: entries outlive the slots' users.
-            Route::Ring(entry) => unsafe { entry.as_ref() }.reply(header.unique, error, data),
-            Route::Device(channel) => {
-                let sent = channel.send(header.unique, error, data);
-                release(slot, &route);
-                sent
+    /// Ends the request without a reply. A ring entry goes back to the kernel only by a commit, so there the kernel
+    /// gets one all the same: success where it does not care, an error where it waits.
+    fn forgo(self) {
+        let header = self.slot.details().header;
+        match &self.route {
+            Route::Ring(entry) => {
+                let error = if Opcode(header.opcode).is_oneway() { 0 } else { -libc::EIO };
+                // SAFETY: entries outlive the slots' users.
+                let _ = unsafe { entry.as_ref() }.reply(header.unique, error, &[]);
             }
-            Route::Nowhere | Route::Parcel => Err(Errno::new(libc::ENOTCONN)),
+            _ => self.release(),
+        }
+    }
+
+    /// A slot that came from the registry's free list goes back there; one of the ring's stays with its entry.
+    fn release(self) {
+        if let Route::Device(_) | Route::Parcel = self.route {
+            self.slot.registry().give_back(NonNull::from(self.slot));
         }
     }
 }
@@ -206,13 +245,6 @@ impl Drop for Request {
             error!("fuse: {} (unique {}) got no answer", opcode.name(), details.header.unique);
             let _ = Request { handle: self.handle }.fail(Errno::new(libc::EIO));
         }
-    }
-}
-
-/// A slot that came from the registry's free list goes back there; one of the ring's stays with its entry.
-fn release(slot: &Slot, route: &Route) {
-    if let Route::Device(_) | Route::Parcel = route {
-        slot.registry().give_back(NonNull::from(slot));
     }
 }
 

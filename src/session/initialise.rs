@@ -104,6 +104,10 @@ impl Session {
         if self.debug() {
             info!("INIT: {}.{}, flags={:#x}", conn.proto_major, conn.proto_minor, kernel.flags);
         }
+        if self.init_called.swap(true, Ordering::SeqCst) {
+            let _ = request.fail(Errno::new(libc::EIO));
+            return None;
+        }
         self.filesystem.init(&mut conn, &mut remembered);
         let finished = match init::finish(&mut conn, &remembered, &kernel, &config) {
             Ok(finished) => finished,
@@ -241,7 +245,7 @@ impl Session {
 
     /// Calls the filesystem's `destroy`, once, if its `init` was called.
     pub fn call_destroy(&self) {
-        if self.negotiated.get().is_some() && !self.destroyed.swap(true, Ordering::SeqCst) {
+        if self.init_called.load(Ordering::SeqCst) && !self.destroyed.swap(true, Ordering::SeqCst) {
             if self.debug() {
                 debug!("fuse: destroy");
             }

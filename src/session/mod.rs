@@ -67,6 +67,8 @@ pub struct Session {
     channel: Mutex<Option<Arc<Channel>>>,
     fd: AtomicI32,
     negotiated: OnceLock<Negotiated>,
+    /// The filesystem's `init` was called; an INIT that failed after that is not tried again.
+    init_called: AtomicBool,
     destroyed: AtomicBool,
     /// The rings of past and present loops; closed when the session unmounts, freed with it.
     pools: Mutex<Vec<Arc<Pool>>>,
@@ -105,6 +107,7 @@ impl Session {
             channel: Mutex::new(None),
             fd: AtomicI32::new(-1),
             negotiated: OnceLock::new(),
+            init_called: AtomicBool::new(false),
             destroyed: AtomicBool::new(false),
             pools: Mutex::default(),
         })
@@ -205,6 +208,12 @@ impl Session {
             Some(channel) => crate::transport::dev::deliver(&channel, &self.registry, self, message),
             None => error!("fuse: a message for a session that has no device"),
         }
+    }
+
+    /// For what brings its messages itself (`transport::memory`).
+    #[cfg(test)]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
     }
 
     fn owner(&self) -> Owner {

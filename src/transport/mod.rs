@@ -9,6 +9,8 @@ pub mod dev;
 pub mod dev_pool;
 pub mod exit;
 pub mod gate;
+#[cfg(test)]
+pub mod memory;
 pub mod registry;
 pub mod slot;
 pub mod spin;

@@ -101,10 +101,10 @@ impl Registry {
 
     fn forget_early(&self, unique: u64) -> bool {
         let mut early = self.early.lock();
+        early.retain(|&(_, since)| since.elapsed() < EARLY_FOR);
         let before = early.len();
         early.retain(|&(waiting, _)| waiting != unique);
         let found = before != early.len();
-        early.retain(|&(_, since)| since.elapsed() < EARLY_FOR);
         self.early_count.store(early.len(), Ordering::SeqCst);
         found
     }

@@ -61,7 +61,7 @@ pub struct Slot {
     state: AtomicU64,
     unique: AtomicU64,
     details: UnsafeCell<Details>,
-    /// The unique of the last request here that was interrupted: a late INTERRUPT can't hit the next request.
+    /// The request's unique once it was interrupted, before that its complement: a late INTERRUPT can't hit the next.
     interrupted: AtomicU64,
     watched: AtomicBool,
     on_interrupt: Mutex<Option<OnInterrupt>>,
@@ -104,10 +104,12 @@ impl Slot {
             details.caller = Caller { uid: header.uid, gid: header.gid, pid: header.pid as i32, umask: 0 };
             details.route = route;
         }
-        self.unique.store(header.unique, Ordering::Relaxed);
+        // Reset, since uniques may come again where no kernel makes them (`fuse_session_custom_io`).
+        self.interrupted.store(!header.unique, Ordering::Relaxed);
+        self.unique.store(header.unique, Ordering::Release);
         self.state.store(state | LIVE, Ordering::SeqCst);
         if self.registry().interrupted_early(header.unique) {
-            self.interrupted.store(header.unique, Ordering::Release);
+            self.mark_interrupted(header.unique);
         }
         Handle::new(self, state)
     }
@@ -123,6 +125,12 @@ impl Slot {
         let live = generation | LIVE;
         let next = generation.wrapping_add(2);
         self.state.compare_exchange(live, next, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+    }
+
+    /// The way for the reply, for the one who claimed it. What stays behind keeps no descriptor open.
+    pub fn take_route(&self) -> Route {
+        // SAFETY: no handle to the slot is valid any more, and the next one is made only after the slot was given back.
+        unsafe { std::mem::replace(&mut (*self.details.get()).route, Route::Nowhere) }
     }
 
     pub fn details(&self) -> &Details {
@@ -151,18 +159,23 @@ impl Slot {
         *place = callback;
     }
 
-    /// Delivers an interrupt if this slot still holds request `unique`.
+    /// Delivers an interrupt if this slot still holds request `unique`. The kernel may send it twice; a callback
+    /// hears of it once.
     pub fn interrupt(&self, unique: u64) -> bool {
         let callback = self.on_interrupt.lock();
         let live = self.state.load(Ordering::SeqCst) & LIVE != 0;
-        if !live || self.unique.load(Ordering::Relaxed) != unique {
+        if !live || self.unique.load(Ordering::Acquire) != unique {
             return false;
         }
-        self.interrupted.store(unique, Ordering::Release);
-        if let Some(call) = &*callback {
+        if let (true, Some(call)) = (self.mark_interrupted(unique), &*callback) {
             call();
         }
         true
+    }
+
+    /// `false`: it is marked already, or the slot holds another request by now.
+    fn mark_interrupted(&self, unique: u64) -> bool {
+        self.interrupted.compare_exchange(!unique, unique, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 }
 

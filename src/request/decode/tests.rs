@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use table::{Sent, sent, table};
 
-mod table;
+pub mod table;
 
 const PROTO: Proto = Proto { minor: 45, setxattr_ext: true };
 const HEADER: usize = size_of::<FuseInHeader>();
