@@ -48,13 +48,16 @@ class Builder:
         return self.flags
 
     def build(self, name):
-        """`name` is a source; NAME@VERSION compiles it with FUSE_USE_VERSION."""
+        """`name` is a source; NAME@VERSION compiles it with FUSE_USE_VERSION, NAME+asan with that sanitizer."""
         binary = self.dir / name
         if binary.exists():
             return binary
-        source, _, version = name.partition("@")
+        plain, _, sanitizer = name.partition("+")
+        source, _, version = plain.partition("@")
         sources = [str(HERE / "fs" / f"{source}.c"), *EXTRA_SOURCES.get(source, [])]
         defines = [f"-DFUSE_USE_VERSION={version}"] if version else []
+        if sanitizer:
+            defines += ["-fsanitize=address,undefined", "-fno-omit-frame-pointer"]
         subprocess.run([os.environ.get("CC", "cc"), "-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror",
                         *defines, *sources, "-o", f"{binary}.tmp", *self.pkg_config(), "-pthread",
                         f"-Wl,-rpath,{self.prefix}/lib"], check=True)
@@ -68,7 +71,7 @@ class Builder:
 
 EXTRA_SOURCES = {"memfs_ll": [str(HERE / "fs" / f"memfs_{part}.c") for part in ("tree", "more")],
                  "probe_ll": [str(HERE / "fs" / "probe_wait.c")]}
-BINARIES = ["probe_ll", "memfs_ll", "empty_ll", "want_ll@30", "want_ll@35", "own_loop_ll", "custom_io_ll", "cycles_ll",
+BINARIES = ["probe_ll", "memfs_ll", "memfs_ll+asan", "empty_ll", "want_ll@30", "want_ll@35", "own_loop_ll", "custom_io_ll", "cycles_ll",
             "deny_uring"]
 
 

@@ -91,6 +91,17 @@ def valgrind_clean(env):
     print(f"      note: under valgrind {time.monotonic() - begin:.1f} s, said {fs.stderr()[:300]!r}")
 
 
+@test("cycle", timeout=40)
+def sanitizer_clean(env):
+    """The same under AddressSanitizer, which sees every allocation and free of the library, and leaks at the end."""
+    asan = {"ASAN_OPTIONS": "detect_leaks=1:exitcode=99:detect_stack_use_after_return=1"}
+    for loop in ([], ["-s"]):
+        fs = env.start("memfs_ll+asan", *loop, mode="foreground", extra_env=asan)
+        use(fs)
+        fs.stop()
+        check("Sanitizer" not in fs.stderr(), fs.stderr()[-1500:])
+
+
 def use(fs):
     """A little of everything."""
     os.mkdir(fs.path("d"))
