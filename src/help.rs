@@ -25,7 +25,7 @@ pub const LOWLEVEL: &str = "    \
     -o io_uring            use io_uring if the kernel offers it (default)\n    \
     -o io_uring=require    fail without io_uring\n    \
     -o no_io_uring         use /dev/fuse only\n    \
-    -o io_uring_q_depth=N  requests per io_uring queue\n";
+    -o io_uring_q_depth=N  accepted, without effect: entries come as needed\n";
 
 /// The kernel protocol and the mount helper; without the library's own version, which `fuse_version` tells.
 pub fn lowlevel_version() -> String {

@@ -26,7 +26,7 @@ pub struct Refused;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BadParam;
 
-/// An owned argument list, argv[0] included.
+/// An owned argument list, with the program's name as its first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Args {
     list: Vec<CString>,

@@ -65,8 +65,17 @@ fn max_pages() -> u32 {
 /// How many queues the kernel has: one for each possible CPU.
 fn possible_cpus() -> u16 {
     let text = fs::read_to_string(POSSIBLE_CPUS).unwrap_or_default();
-    let ends = text.trim().split([',', '-']).filter_map(|number| number.parse::<u16>().ok());
-    ends.max().map_or(1, |last| last.saturating_add(1))
+    count_of_list(text.trim()).max(1)
+}
+
+/// How many numbers a list like `0-3,8-11` has.
+fn count_of_list(list: &str) -> u16 {
+    let count = |range: &str| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (first, last) = (first.parse::<u16>().ok()?, last.parse::<u16>().ok()?);
+        last.checked_sub(first)?.checked_add(1)
+    };
+    list.split(',').filter_map(count).fold(0, u16::saturating_add)
 }
 
 /// Whether the module parameter is off; `None` if it can't be read (another mount namespace, an older kernel).
@@ -254,6 +263,26 @@ impl Session {
     }
 }
 
+/// Takes up a ring whose loop has ended before: the kernel sends nothing but through it.
+pub fn resume(pool: &Arc<Pool>, ring: &RingFor) -> Result<Transport, Errno> {
+    match ring {
+        RingFor::Single(_) if pool.config.single => {
+            let mut single = Single::take_up(pool)?;
+            single.taken_up_again = true;
+            single.start()?;
+            Ok(Transport::Single(Box::new(single)))
+        }
+        RingFor::Multi(_) if !pool.config.single => {
+            pool.restart()?;
+            Ok(Transport::Multi(pool.clone()))
+        }
+        _ => {
+            error!("fuse: a session that looped on the ring can't change between one thread and several");
+            Err(Errno::new(libc::EINVAL))
+        }
+    }
+}
+
 /// `FUSE_URING_SPIN_US`: an upper bound for looking for the next request before sleeping.
 pub fn spin_time() -> Duration {
     let asked = std::env::var("FUSE_URING_SPIN_US").ok().and_then(|text| text.parse().ok());
@@ -262,6 +291,15 @@ pub fn spin_time() -> Duration {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn possible_cpus_need_not_be_contiguous() {
+        let cases =
+            [("0", 1), ("0-1", 2), ("0-3,8-11", 8), ("0,2,4-5", 4), ("", 0), ("x-3,1", 1), ("5-2", 0)];
+        for (list, count) in cases {
+            assert_eq!(super::count_of_list(list), count, "{list}");
+        }
+    }
+
     #[test]
     fn there_is_a_queue_for_every_cpu() {
         let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);

@@ -12,8 +12,9 @@ pub mod options;
 mod run;
 mod serve;
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -70,13 +71,17 @@ pub struct Session {
     /// The filesystem's `init` was called; an INIT that failed after that is not tried again.
     init_called: AtomicBool,
     destroyed: AtomicBool,
-    /// The rings of past and present loops; closed when the session unmounts, freed with it.
+    /// A loop of ours runs.
+    looping: AtomicBool,
+    /// The ring, once there is one; closed when the session unmounts, freed with it.
     pools: Mutex<Vec<Arc<Pool>>>,
 }
 
 /// Where the session is mounted, and the device it got for it.
 #[derive(Default)]
 struct Place {
+    /// The mount point from the root on.
+    path: Option<CString>,
     device: Option<OwnedFd>,
     mount: Option<Mount>,
 }
@@ -109,6 +114,7 @@ impl Session {
             negotiated: OnceLock::new(),
             init_called: AtomicBool::new(false),
             destroyed: AtomicBool::new(false),
+            looping: AtomicBool::new(false),
             pools: Mutex::default(),
         })
     }
@@ -121,6 +127,8 @@ impl Session {
             return Err(Errno::new(libc::EBUSY));
         }
         initialise::check_required_ring(&self.options)?;
+        // Before the daemon changes its directory.
+        place.path = absolute(point);
         let (device, mount) = mount(point, &self.mount_options)?;
         self.connect(device.as_raw_fd(), Arc::new(Device));
         place.device = Some(device);
@@ -140,6 +148,9 @@ impl Session {
 
     /// Ends the connection: late replies fail from here on.
     pub fn unmount(&self) {
+        if self.looping.load(Ordering::SeqCst) {
+            self.exit.exit();
+        }
         // Closed, not freed: requests that were never answered may still be referred to.
         for pool in &*self.pools.lock() {
             pool.close();
@@ -150,6 +161,9 @@ impl Session {
             self.fd.store(-1, Ordering::SeqCst);
             mount.unmount(device);
         }
+        for pool in &*self.pools.lock() {
+            pool.kicker.settle();
+        }
     }
 
     /// The device's descriptor, or -1.
@@ -158,7 +172,8 @@ impl Session {
     }
 
     fn mountpoint(&self) -> Option<CString> {
-        self.place.lock().mount.as_ref().and_then(Mount::point).map(CStr::to_owned)
+        let place = self.place.lock();
+        place.mount.as_ref().and_then(Mount::point).and_then(|_| place.path.clone())
     }
 
     pub fn exit_flag(&self) -> &ExitFlag {
@@ -227,6 +242,11 @@ impl Session {
         };
         Owner { service, registry: NonNull::from(&*self.registry) }
     }
+}
+
+fn absolute(point: &CStr) -> Option<CString> {
+    let path = std::fs::canonicalize(OsStr::from_bytes(point.to_bytes())).ok()?;
+    CString::new(path.into_os_string().into_vec()).ok()
 }
 
 impl Drop for Session {

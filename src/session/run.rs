@@ -7,13 +7,14 @@
 
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::errno::Errno;
 use crate::log::{error, warning};
 use crate::request::Request;
 use crate::session::Session;
-use crate::session::initialise::{RingFor, Transport, spin_time};
+use crate::session::initialise::{self, RingFor, Transport, spin_time};
 use crate::sys::dev::{set_nonblocking, wait_readable};
 use crate::transport::dev::{Channel, Received, deliver};
 use crate::transport::dev_pool::{self, DevPool};
@@ -88,10 +89,12 @@ impl Session {
             error!("fuse: the session has no device: mount it first");
             return -libc::EBADF;
         };
+        self.looping.store(true, Ordering::SeqCst);
         let served = NonBlocking::new(&channel).and_then(|_guard| {
             let transport = self.await_init(&channel, ring)?;
             serve(&channel, transport)
         });
+        self.looping.store(false, Ordering::SeqCst);
         let error = self.exit.error();
         self.exit.reset();
         match served {
@@ -102,6 +105,9 @@ impl Session {
 
     /// Reads until INIT has been answered, unless it was before.
     fn await_init(&self, channel: &Arc<Channel>, ring: RingFor) -> Result<Transport, Errno> {
+        if let Some(pool) = self.pools.lock().last() {
+            return initialise::resume(pool, &ring);
+        }
         let mut ring = Some(ring);
         let mut buffer = Vec::new();
         while self.negotiated.get().is_none() && !self.exit.exited() {
@@ -203,7 +209,7 @@ impl Session {
             max_idle: config.max_idle_threads,
             gate,
             spin: if beside_ring { Duration::ZERO } else { spin_time() },
-            beside_ring,
+            ring: pool.clone(),
         });
         match threads.add_thread() {
             Ok(()) => self.wait_for_exit(),

@@ -5,6 +5,7 @@
 //! Beside a ring one of them is usually enough, for FORGET and INTERRUPT. The pool belongs to the loop, which joins
 //! the threads before it returns.
 
+use std::collections::VecDeque;
 use std::os::fd::{OwnedFd, RawFd};
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::transport::gate::Gate;
 use crate::transport::registry::Registry;
 use crate::transport::spin::Spin;
 use crate::transport::threads::{Runs, spawn};
+use crate::transport::uring::Pool;
 use crate::wire::{FuseInHeader, Opcode, Pod};
 
 /// What the pool is made for.
@@ -40,8 +42,8 @@ pub struct Config {
     pub max_idle: u32,
     pub gate: Arc<Gate>,
     pub spin: Duration,
-    /// A ring carries the requests.
-    pub beside_ring: bool,
+    /// The ring that carries the requests, if there is one.
+    pub ring: Option<Arc<Pool>>,
 }
 
 // SAFETY: service and registry are Sync and belong to the session, which outlives the loop and its threads.
@@ -57,6 +59,14 @@ pub struct DevPool {
     /// Custom I/O can only wait for good: one thread at a time does.
     reading: Mutex<()>,
     complained: AtomicBool,
+    waiting: Mutex<Waiting>,
+}
+
+/// Messages for which no handler may run yet, and whether a thread waits to serve them.
+#[derive(Default)]
+struct Waiting {
+    messages: VecDeque<(Arc<Channel>, Vec<u8>)>,
+    somebody: bool,
 }
 
 #[derive(Default)]
@@ -74,6 +84,7 @@ impl DevPool {
             stopping: AtomicBool::new(false),
             reading: Mutex::new(()),
             complained: AtomicBool::new(false),
+            waiting: Mutex::default(),
         })
     }
 
@@ -125,8 +136,19 @@ impl DevPool {
     fn serve(self: Arc<DevPool>) {
         let (channel, epoll) = self.open();
         self.serve_channel(&channel, epoll.as_ref());
-        self.idle.fetch_sub(1, Ordering::SeqCst);
-        self.threads.lock().alive -= 1;
+    }
+
+    /// Whether this thread is one idle thread too many, and is not counted any more.
+    fn may_leave(&self) -> bool {
+        let most = self.config.max_idle.max(1);
+        if self.idle.load(Ordering::SeqCst) <= most {
+            return false;
+        }
+        let mut threads = self.threads.lock();
+        let too_many = |idle| (idle > most).then(|| idle - 1);
+        let leaves = self.idle.fetch_update(Ordering::SeqCst, Ordering::SeqCst, too_many).is_ok();
+        threads.alive -= u32::from(leaves);
+        leaves
     }
 
     fn open(&self) -> (Arc<Channel>, Option<OwnedFd>) {
@@ -158,7 +180,7 @@ impl DevPool {
                     return self.service().ended(e.negated());
                 }
             }
-            if self.idle.load(Ordering::SeqCst) > self.config.max_idle.max(1) {
+            if self.may_leave() {
                 return;
             }
         }
@@ -204,22 +226,51 @@ impl DevPool {
         let forget = matches!(opcode, Opcode::FORGET | Opcode::BATCH_FORGET);
         let left = self.idle.fetch_sub(1, Ordering::SeqCst) - 1;
         // Forgets are short; but beside a ring an INTERRUPT may be what ends the wait of this very handler.
-        if left == 0 && (!forget || self.config.beside_ring) {
+        if left == 0 && (!forget || self.config.ring.is_some()) {
             if let Err(e) = self.add_thread() {
                 if !self.complained.swap(true, Ordering::Relaxed) {
                     warning!("fuse: can't start another thread: {e}");
                 }
             }
         }
-        let serve = || {
-            // SAFETY: see Config.
-            deliver(channel, unsafe { self.config.registry.as_ref() }, self.service(), message);
-        };
         match opcode {
             // Never behind the handler that it is meant for.
-            Opcode::INTERRUPT => serve(),
-            _ => self.config.gate.pass(serve),
+            Opcode::INTERRUPT => self.deliver(channel, message),
+            _ if self.config.ring.is_some() => self.serve_beside_ring(channel, message),
+            _ => self.config.gate.pass(|| self.deliver(channel, message)),
         }
         self.idle.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn deliver(&self, channel: &Arc<Channel>, message: &[u8]) {
+        // SAFETY: see Config.
+        deliver(channel, unsafe { self.config.registry.as_ref() }, self.service(), message);
+    }
+
+    /// Serves a message when a handler may run. One thread at most waits for that; the others leave their messages to
+    /// it, so that there is always one to read the INTERRUPT that ends what is waited for.
+    fn serve_beside_ring(&self, channel: &Arc<Channel>, message: &[u8]) {
+        let served = self.config.gate.try_pass(|| self.deliver(channel, message));
+        if !served {
+            let mut waiting = self.waiting.lock();
+            waiting.messages.push_back((channel.clone(), message.to_vec()));
+            if std::mem::replace(&mut waiting.somebody, true) {
+                return;
+            }
+            while let Some((channel, message)) = waiting.messages.pop_front() {
+                drop(waiting);
+                self.config.gate.pass(|| self.deliver(&channel, &message));
+                self.handler_ended();
+                waiting = self.waiting.lock();
+            }
+            waiting.somebody = false;
+        }
+        self.handler_ended();
+    }
+
+    fn handler_ended(&self) {
+        if let Some(ring) = &self.config.ring {
+            ring.handler_ended();
+        }
     }
 }

@@ -34,22 +34,37 @@ impl Gate {
         self.running.load(Ordering::SeqCst) < self.limit
     }
 
+    /// Runs a handler if there is room for it right now.
+    pub fn try_pass(&self, handler: impl FnOnce()) -> bool {
+        let entered = self.try_enter();
+        if entered {
+            handler();
+            self.leave();
+        }
+        entered
+    }
+
     /// Runs a handler when there is room for it.
     pub fn pass<T>(&self, handler: impl FnOnce() -> T) -> T {
         if !self.try_enter() {
             self.wait();
         }
         let result = handler();
+        self.leave();
+        result
+    }
+
+    fn leave(&self) {
         self.running.fetch_sub(1, Ordering::SeqCst);
         if self.waiting.load(Ordering::SeqCst) != 0 {
             drop(self.lock.lock());
             self.room.notify_one();
         }
-        result
     }
 
     fn try_enter(&self) -> bool {
-        let mut running = self.running.load(Ordering::Relaxed);
+        // Ordered after `waiting` was raised, so that whoever leaves either is seen here or sees us wait.
+        let mut running = self.running.load(Ordering::SeqCst);
         while running < self.limit {
             match self.running.compare_exchange_weak(
                 running,

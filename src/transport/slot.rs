@@ -162,9 +162,16 @@ impl Slot {
     /// Delivers an interrupt if this slot still holds request `unique`. The kernel may send it twice; a callback
     /// hears of it once.
     pub fn interrupt(&self, unique: u64) -> bool {
+        let is_it = || {
+            let live = self.state.load(Ordering::SeqCst) & LIVE != 0;
+            live && self.unique.load(Ordering::Acquire) == unique
+        };
+        // Asked first without the lock, which another request's callback may hold for long.
+        if !is_it() {
+            return false;
+        }
         let callback = self.on_interrupt.lock();
-        let live = self.state.load(Ordering::SeqCst) & LIVE != 0;
-        if !live || self.unique.load(Ordering::Acquire) != unique {
+        if !is_it() {
             return false;
         }
         if let (true, Some(call)) = (self.mark_interrupted(unique), &*callback) {

@@ -3,13 +3,15 @@
 //!
 //! Who may touch header and payload is decided by the phase. `Armed`: the kernel. `InHandler` and `Returned`: the
 //! thread that serves the request, and whoever claimed the reply in its slot. `Replied`: nobody, until a thread
-//! with a ring takes the entry (`Taken`) and commits it, which arms it again. `Fetched` is a request on its way from
+//! with a ring takes the entry (`Taken`) and commits it, which arms it again. A payload that is lent to the program
+//! stays as it is until the handler returns: a reply is kept beside it that long. `Fetched` is a request on its way from
 //! the thread that received it to the one that serves it. Entries belong to the pool and are
 //! freed with it, when no ring is left.
 
+use std::cell::UnsafeCell;
 use std::io::IoSlice;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 
 use memmap2::{Advice, MmapMut, MmapOptions};
 
@@ -20,6 +22,8 @@ use crate::transport::uring::pool::Pool;
 use crate::wire::uring::{FuseUringEntInOut, FuseUringReqHeader};
 use crate::wire::{FuseInHeader, FuseOutHeader, FuseStatfsOut, Pod};
 
+/// Room for the reply to a request with a large payload: a WRITE's is the longest.
+const STAGE: usize = 32;
 /// Room for the header, so that the payload starts on a page.
 const HEADER_ROOM: usize = 4096;
 
@@ -63,6 +67,10 @@ pub struct Entry {
     slot: NonNull<Slot>,
     phase: AtomicU64,
     commit_id: AtomicU64,
+    /// The program looks at the payload itself, not at a copy: until its handler returns nobody may change it.
+    lent: AtomicBool,
+    /// A reply to what is lent waits here until the commit.
+    staged: UnsafeCell<[u8; STAGE]>,
     /// Links entries whose commit waits in a mailbox.
     pub next: AtomicPtr<Entry>,
     pool: NonNull<Pool>,
@@ -97,6 +105,8 @@ impl Entry {
             slot,
             phase: AtomicU64::new(ARMED),
             commit_id: AtomicU64::new(0),
+            lent: AtomicBool::new(false),
+            staged: UnsafeCell::new([0; STAGE]),
             next: AtomicPtr::new(std::ptr::null_mut()),
             pool,
             _memory: memory,
@@ -149,6 +159,20 @@ impl Entry {
         );
     }
 
+    /// Says whether the program gets the payload itself. For the serving thread, before the handler.
+    pub fn lend(&self, lent: bool) {
+        self.lent.store(lent, Ordering::Release);
+    }
+
+    pub fn is_lent(&self) -> bool {
+        self.lent.load(Ordering::Acquire)
+    }
+
+    /// Whether a reply waits for its handler to return.
+    pub fn is_replied(&self) -> bool {
+        self.phase.load(Ordering::SeqCst) & PHASE == REPLIED
+    }
+
     /// The payload buffer.
     pub fn payload(&self) -> NonNull<[u8]> {
         let start = NonNull::new(self.iov[1].iov_base.cast::<u8>()).unwrap_or(NonNull::dangling());
@@ -190,6 +214,11 @@ impl Entry {
 
     /// To be called where a commit or a REGISTER is queued.
     pub fn arm(&self) {
+        if self.lent.swap(false, Ordering::AcqRel) {
+            // SAFETY: the entry is the caller's alone; the stage was filled by whoever claimed the reply.
+            let staged = unsafe { *self.staged.get() };
+            self.fill(&[IoSlice::new(&staged)]);
+        }
         self.enter_phase(ARMED);
     }
 
@@ -210,7 +239,10 @@ impl Entry {
             let _ = self.finish(unique, -libc::EIO, 0);
             return Err(Errno::new(libc::EINVAL));
         }
-        self.fill(data);
+        match self.is_lent() && length <= STAGE {
+            true => self.stage(data),
+            false => self.fill(data),
+        }
         self.finish(unique, error, length)
     }
 
@@ -223,13 +255,21 @@ impl Entry {
         if pool.closed() {
             return Err(Errno::new(libc::ENOTCONN));
         }
-        let tail = pool.works_after_reply(self);
+        let tail = !self.is_lent() && pool.works_after_reply(self);
         match self.enter_phase(REPLIED) {
             IN_HANDLER if !tail => pool.stay_awake(),
             _ if self.take_reply() => pool.hand_over(self),
             _ => (),
         }
         Ok(())
+    }
+
+    /// Keeps a short reply. For whoever claimed it.
+    fn stage(&self, data: &[IoSlice<'_>]) {
+        let mut bytes = data.iter().flat_map(|part| part.iter().copied());
+        // SAFETY: only the one who claimed the reply is here, and the committer reads after the phase has changed.
+        let stage = unsafe { &mut *self.staged.get() };
+        stage.fill_with(|| bytes.next().unwrap_or(0));
     }
 
     /// For whoever claimed the reply.

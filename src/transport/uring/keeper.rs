@@ -18,8 +18,9 @@ use crate::errno::Errno;
 use crate::log::warning;
 use crate::sys::cpu;
 use crate::transport::threads::{Runs, spawn};
+use crate::transport::uring::desk::Desk;
 use crate::transport::uring::entry::Entry;
-use crate::transport::uring::pool::{Desk, Pool, now};
+use crate::transport::uring::pool::{Pool, now};
 use crate::transport::uring::ring::{Completion, Ring, WAKE};
 use crate::transport::uring::worker::connection_over;
 
@@ -28,6 +29,7 @@ const SUBMISSIONS: u32 = 64;
 const TICK: Duration = Duration::from_millis(2);
 /// A handler that takes longer, in nanoseconds, gets help: its reply is sent, its queue gets another worker.
 const LONG: u64 = 1_000_000;
+const VERY_LONG: u64 = 20_000_000;
 /// So long a handler alone does not keep the keeper awake.
 const FOREVER: u64 = 50_000_000;
 /// Vain kicks until a dry queue is believed to be empty.
@@ -134,16 +136,17 @@ impl Keeper {
                 request.answer_kick();
                 self.commit(entry);
             }
-            0.. if !self.pool.stopping() => self.pool.dispatch(entry),
+            0.. => self.pool.dispatch(entry),
             error if connection_over(error) => self.pool.service().ended(0),
-            _ => (),
+            _ => drop(self.pool.queue(request).wish_for_worker()),
         }
     }
 
     /// Does what workers have asked for.
     fn grant_wishes(&mut self) {
+        self.pool.drain_backlog();
         for (qid, queue) in self.pool.queues.iter().enumerate() {
-            if queue.take_wish() && !self.pool.stopping() {
+            if queue.take_wish() {
                 self.pool.grow(qid as u16);
             }
             if queue.take_kick() {
@@ -167,7 +170,7 @@ impl Keeper {
                 spell.kicks += 1;
                 spell.next = now + ((TICK.as_nanos() as u64) << spell.kicks);
             }
-            hopeful |= spell.kicks < MOST_KICKS;
+            hopeful |= spell.kicks < MOST_KICKS && queue.has_armed();
         }
         hopeful
     }
@@ -183,8 +186,10 @@ impl Keeper {
             };
             let since = desk.since.load(Ordering::Relaxed);
             let time = now.saturating_sub(since);
-            // When a long one replies at last, it wakes us.
-            busy |= time < FOREVER;
+            // SAFETY: the pool owns it.
+            let served = unsafe { entry.as_ref() };
+            // A long one needs no more looks if others can be served. When it replies at last, it wakes us.
+            busy |= time < FOREVER || served.is_replied() || self.pool.may_help(served);
             if time > LONG {
                 self.help(entry, desk.thread.load(Ordering::Relaxed), since, now);
             }
@@ -199,7 +204,9 @@ impl Keeper {
     fn help(&mut self, serving: NonNull<Entry>, thread: i32, since: u64, now: u64) {
         // SAFETY: the pool owns it.
         let entry = unsafe { serving.as_ref() };
-        if entry.take_reply() {
+        // What is lent to a handler is taken from under it only if it does not come back for long.
+        let patience = if entry.is_lent() { VERY_LONG } else { LONG };
+        if now.saturating_sub(since) > patience && entry.take_reply() {
             self.pool.note_tail_work(entry);
             self.commit(serving);
         } else if !self.pool.queue(entry).has_armed()
@@ -228,7 +235,9 @@ impl Keeper {
         let now = now();
         let serves = |desk: &Arc<Desk>| {
             let young = now.saturating_sub(desk.since.load(Ordering::Relaxed)) < FOREVER;
-            young && !desk.serving.load(Ordering::SeqCst).is_null()
+            let serving = NonNull::new(desk.serving.load(Ordering::SeqCst));
+            // SAFETY: the pool owns it.
+            serving.is_some_and(|entry| young || unsafe { entry.as_ref() }.is_replied())
         };
         if self.pool.desks.lock().iter().any(serves) {
             self.pool.watching.store(true, Ordering::SeqCst);

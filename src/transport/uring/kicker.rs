@@ -12,6 +12,10 @@
 use std::ffi::CString;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use crate::sys::cpu;
 use crate::sys::mount::statfs;
@@ -21,10 +25,12 @@ use crate::wire::{FuseInHeader, Opcode};
 /// Kicks at once. One that waits with the others is no use until it is brought forth itself.
 const MOST: usize = 32;
 const NOBODY: i32 = 0;
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// See the module.
 pub struct Kicker {
     mountpoint: Option<CString>,
+    handles: Mutex<Vec<JoinHandle<()>>>,
     /// Thread ids of the kicks under way.
     threads: Arc<[AtomicI32; MOST]>,
 }
@@ -32,12 +38,15 @@ pub struct Kicker {
 impl Kicker {
     /// Without a mount point of ours there are no kicks: what waits, waits for the next commit.
     pub fn new(mountpoint: Option<CString>) -> Kicker {
-        Kicker { mountpoint, threads: Arc::new([const { AtomicI32::new(NOBODY) }; MOST]) }
+        let threads = Arc::new([const { AtomicI32::new(NOBODY) }; MOST]);
+        Kicker { mountpoint, handles: Mutex::default(), threads }
     }
 
     /// Whether a request is ours.
     pub fn is_kick(&self, header: &FuseInHeader) -> bool {
+        // The kernel knows no number for a caller in another pid namespace and says 0.
         header.opcode == Opcode::STATFS.0
+            && header.pid as i32 > NOBODY
             && self.threads.iter().any(|thread| thread.load(Ordering::SeqCst) == header.pid as i32)
     }
 
@@ -62,8 +71,24 @@ impl Kicker {
             }
             threads[place].store(NOBODY, Ordering::SeqCst);
         };
-        if spawn("fuse-kick", Runs::Library, body).is_err() {
-            self.threads[place].store(NOBODY, Ordering::SeqCst);
+        let mut handles = self.handles.lock();
+        handles.retain(|thread| !thread.is_finished());
+        match spawn("fuse-kick", Runs::Library, body) {
+            Ok(thread) => handles.push(thread),
+            Err(_) => self.threads[place].store(NOBODY, Ordering::SeqCst),
+        }
+    }
+
+    /// Waits for the threads, which the end of the connection sets free. If somebody else keeps that alive, they are
+    /// left to it.
+    pub fn settle(&self) {
+        let handles = std::mem::take(&mut *self.handles.lock());
+        let begin = Instant::now();
+        while handles.iter().any(|thread| !thread.is_finished()) && begin.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        for thread in handles.into_iter().filter(JoinHandle::is_finished) {
+            let _ = thread.join();
         }
     }
 }

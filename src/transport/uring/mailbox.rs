@@ -8,6 +8,7 @@ use std::os::fd::RawFd;
 use std::ptr::{NonNull, null_mut};
 use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 
+use crate::errno::Errno;
 use crate::sys::uring::send_message;
 use crate::transport::uring::entry::Entry;
 use crate::transport::uring::ring::WAKE;
@@ -55,9 +56,14 @@ impl Mailbox {
     /// Ends the owner's wait.
     pub fn wake(&self) {
         let ring = self.ring.load(Ordering::SeqCst);
-        if ring != NO_RING {
-            // Fails only for a ring that is gone, and then nobody waits.
-            let _ = send_message(ring, WAKE);
+        // Without memory for the message it is tried again: nobody else would announce what is in the list. Any other
+        // error means that the ring is gone, and then nobody waits.
+        if ring == NO_RING {
+            return;
+        }
+        let passing = |e: Errno| matches!(e.raw(), libc::ENOMEM | libc::EAGAIN | libc::EINTR);
+        while send_message(ring, WAKE).is_err_and(passing) {
+            std::thread::yield_now();
         }
     }
 

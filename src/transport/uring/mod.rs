@@ -8,10 +8,11 @@
 //! arrives, and starts workers for queues whose own are held up.
 //!
 //! - `pool`: who is free to do what; owns entries and threads. `queue`: the account of one kernel queue.
-//! - `worker`: a thread with an io_uring that runs handlers. `single`: the same for `fuse_session_loop`.
+//! - `desk`: what is known of a worker. `worker`: a thread with an io_uring that runs handlers. `single`: the same for `fuse_session_loop`.
 //! - `keeper`: see above. `kicker`: brings forth requests that the kernel keeps back. `mailbox`: entries on their way to another thread.
 //! - `entry`: the memory of one request and whose it is. `ring`: one io_uring.
 
+mod desk;
 pub mod entry;
 mod keeper;
 mod kicker;

@@ -5,16 +5,17 @@
 //! unanswered when a loop ends point into entries. Workers end with the loop (`stop`); the keeper stays to commit
 //! late replies, and ends with `close`, before entries are freed.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::ffi::CString;
 use std::os::fd::RawFd;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use crate::errno::Errno;
 use crate::log::warning;
@@ -23,6 +24,7 @@ use crate::transport::gate::Gate;
 use crate::transport::registry::Registry;
 use crate::transport::slot::Slot;
 use crate::transport::threads::{Runs, spawn};
+use crate::transport::uring::desk::Desk;
 use crate::transport::uring::entry::Entry;
 use crate::transport::uring::kicker::Kicker;
 use crate::transport::uring::mailbox::Mailbox;
@@ -31,8 +33,10 @@ use crate::transport::uring::{keeper, worker};
 
 /// More entries than any program has requests outstanding; a bound against a runaway.
 const MOST_ENTRIES: usize = 1 << 16;
-/// Armed entries that a queue may ask for under `fuse_session_loop`, when its requests are answered later.
-const PLENTY: u32 = 64;
+/// Armed entries that a queue may ask for when its requests are answered later: so many workers at most hold one each.
+const PLENTY: u32 = 4;
+/// The same under `fuse_session_loop`.
+const PLENTY_SINGLE: u32 = 64;
 const OPCODES: usize = 64;
 
 /// What a pool is made for.
@@ -62,26 +66,15 @@ pub struct Owner {
 unsafe impl Send for Owner {}
 unsafe impl Sync for Owner {}
 
-/// What others may know of a worker.
-pub struct Desk {
-    pub mailbox: Mailbox,
-    /// The entry whose handler runs here, or null.
-    pub serving: AtomicPtr<Entry>,
-    /// When it started, in nanoseconds of the monotonic clock.
-    pub since: AtomicU64,
-    /// The worker's thread id.
-    pub thread: AtomicI32,
+#[derive(Default)]
+struct Workers {
+    handles: Vec<JoinHandle<()>>,
+    alive: usize,
 }
 
-impl Desk {
-    pub fn new() -> Arc<Desk> {
-        Arc::new(Desk {
-            mailbox: Mailbox::new(),
-            serving: AtomicPtr::new(std::ptr::null_mut()),
-            since: AtomicU64::new(0),
-            thread: AtomicI32::new(0),
-        })
-    }
+thread_local! {
+    /// The address of the pool that this thread is a worker of, else 0.
+    static WORKER_OF: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Workers without an entry, and requests without a worker. At most one of the lists is not empty.
@@ -106,7 +99,10 @@ pub struct Pool {
     entries: Mutex<Vec<Box<Entry>>>,
     lot: Mutex<Lot>,
     backlog_len: AtomicUsize,
-    workers: Mutex<Vec<JoinHandle<()>>>,
+    workers: Mutex<Workers>,
+    worker_ended: Condvar,
+    /// The keeper is to be woken when a handler has ended.
+    wants_room: AtomicBool,
     keeper_thread: Mutex<Option<JoinHandle<()>>>,
     /// The thread of `fuse_session_loop`, when that is what runs.
     pub single: Mutex<Option<Arc<super::single::Post>>>,
@@ -136,6 +132,8 @@ impl Pool {
             lot: Mutex::default(),
             backlog_len: AtomicUsize::new(0),
             workers: Mutex::default(),
+            worker_ended: Condvar::new(),
+            wants_room: AtomicBool::new(false),
             keeper_thread: Mutex::new(None),
             single: Mutex::new(None),
             stopping: AtomicBool::new(false),
@@ -236,25 +234,49 @@ impl Pool {
         let request = unsafe { entry.as_ref() };
         request.fetched();
         if self.config.single {
-            if let Some(post) = &*self.single.lock() {
-                post.send(request);
+            match &*self.single.lock() {
+                Some(post) => post.send(request),
+                None => self.keep(entry),
             }
             return;
         }
-        {
-            let mut lot = self.lot.lock();
-            if let Some(desk) = lot.parked.pop() {
-                drop(lot);
-                return desk.mailbox.post(request);
-            }
-            lot.backlog.push_back(entry);
-            self.backlog_len.store(lot.backlog.len(), Ordering::SeqCst);
+        let parked = if self.stopping() { None } else { self.lot.lock().parked.pop() };
+        if let Some(desk) = parked {
+            return desk.mailbox.post(request);
         }
-        // Whoever finishes a handler after this sees the backlog. If nobody runs one, a new worker is needed.
-        if self.config.gate.has_room() {
+        self.keep(entry);
+        self.drain_backlog();
+    }
+
+    /// Puts a request on the list that everybody looks at who finishes a handler.
+    pub fn keep(&self, entry: NonNull<Entry>) {
+        let mut lot = self.lot.lock();
+        lot.backlog.push_back(entry);
+        self.backlog_len.store(lot.backlog.len(), Ordering::SeqCst);
+    }
+
+    /// For the keeper: starts workers for requests that wait, as far as handlers may run.
+    pub fn drain_backlog(self: &Arc<Pool>) {
+        while self.has_backlog() && !self.config.single && !self.stopping() {
+            if !self.config.gate.has_room() && self.wait_for_room() {
+                return;
+            }
             if let Some(entry) = self.take_backlog() {
                 self.start_worker_with(entry);
             }
+        }
+    }
+
+    /// Has the keeper woken when a handler ends. `false`: there is room already.
+    fn wait_for_room(&self) -> bool {
+        self.wants_room.store(true, Ordering::SeqCst);
+        !self.config.gate.has_room()
+    }
+
+    /// To be called after each handler, on either transport.
+    pub fn handler_ended(&self) {
+        if self.wants_room.load(Ordering::SeqCst) && self.wants_room.swap(false, Ordering::SeqCst) {
+            self.keeper.wake();
         }
     }
 
@@ -268,14 +290,17 @@ impl Pool {
         }
     }
 
-    /// Passes the mail of a worker that can't be had to one that certainly has a ring. It may have an armed entry and
-    /// so hold up its queue meanwhile, but nothing is lost.
+    /// Passes the mail of a worker that can't be had to one that has a ring. It may have an armed entry and so hold up
+    /// its queue meanwhile, but nothing is lost.
     pub fn leave_to_others(&self, desk: &Desk) {
-        let first = self.desks.lock().first().cloned();
+        let desks = self.desks.lock().clone();
+        let idle = desks.iter().find(|desk| desk.serving.load(Ordering::SeqCst).is_null());
+        let somebody = idle.or(desks.first());
         for entry in desk.mailbox.collect() {
-            if let Some(first) = &first {
+            match somebody {
                 // SAFETY: the pool owns it.
-                first.mailbox.post(unsafe { entry.as_ref() });
+                Some(somebody) => somebody.mailbox.post(unsafe { entry.as_ref() }),
+                None => self.keep(entry),
             }
         }
     }
@@ -285,36 +310,51 @@ impl Pool {
         if self.stopping() {
             return Err(Errno::new(libc::ESHUTDOWN));
         }
-        let name = format!("fuse-worker-{}", workers.len());
+        let name = format!("fuse-worker-{}", workers.handles.len());
         let pool = self.clone();
         let place = desk.clone();
         self.desks.lock().push(desk);
-        let body = move || worker::run(pool, place, start);
+        let body = move || {
+            WORKER_OF.set(Arc::as_ptr(&pool) as usize);
+            worker::run(pool.clone(), place, start);
+            pool.workers.lock().alive -= 1;
+            pool.worker_ended.notify_all();
+        };
         match spawn(&name, Runs::Handlers, body) {
-            Ok(thread) => workers.push(thread),
+            Ok(thread) => {
+                workers.handles.push(thread);
+                workers.alive += 1;
+                Ok(())
+            }
             Err(e) => {
                 self.desks.lock().pop();
-                return Err(e);
+                Err(e)
             }
         }
-        Ok(())
     }
 
-    /// How many workers a queue may have: as many as may run handlers at once.
-    fn most_workers(&self) -> u32 {
-        if self.config.single { 0 } else { self.config.gate.limit() }
-    }
-
-    /// Starts a worker for a queue, unless it has enough.
+    /// Sees to it that an entry of a queue is armed: by a worker that has none, or by a new one.
     pub fn grow(self: &Arc<Pool>, qid: u16) {
         let queue = &self.queues[usize::from(qid)];
-        if queue.workers() >= self.most_workers() {
+        if self.config.single || self.stopping() || queue.has_armed() {
             return;
         }
-        queue.add_worker();
-        if self.start_worker(Desk::new(), worker::Start::Extra { qid }).is_err() {
+        if !self.config.gate.has_room() {
+            queue.wish_for_worker();
+            if self.wait_for_room() {
+                return;
+            }
+            queue.take_wish();
+        }
+        let parked = self.lot.lock().parked.pop();
+        if let Some(desk) = parked {
+            return desk.order(qid);
+        }
+        // More can't be of use: then every queue has as many as may run handlers at once.
+        let most = self.config.gate.limit() as usize * self.queues.len();
+        if self.desks.lock().len() < most {
             // A thread that can't be had now may be had when it is missed again.
-            queue.remove_worker();
+            let _ = self.start_worker(Desk::new(), worker::Start::Extra { qid });
         }
     }
 
@@ -326,26 +366,28 @@ impl Pool {
 
     /// Notes that an entry came back from the kernel.
     pub fn taken(&self, entry: &Entry) {
-        if self.queue(entry).took(self.most_workers()) {
+        if self.queue(entry).took() {
             self.keeper.wake();
         }
     }
 
+    /// Whether requests of a queue may be held up that another worker could serve.
+    pub fn may_help(&self, entry: &Entry) -> bool {
+        !self.config.single && !self.queue(entry).has_armed() && self.config.gate.has_room()
+    }
+
     /// A handler of this entry's queue blocks, or did so for long.
     pub fn handler_blocks(&self, entry: &Entry) {
-        if self.queue(entry).handler_blocks(self.most_workers()) {
+        if self.queue(entry).handler_blocks() {
             self.keeper.wake();
         }
     }
 
     /// A new entry was registered with a queue: what waited there before must not go on waiting.
     pub fn registered(&self, entry: &Entry) {
-        let queue = self.queue(entry);
         // A thread has one armed entry at most, unless it serves one request after the other anyway.
-        let most = if self.config.single { PLENTY } else { queue.workers() };
-        if queue.registered(most) {
-            self.keeper.wake();
-        }
+        self.queue(entry).registered(if self.config.single { PLENTY_SINGLE } else { PLENTY });
+        self.keeper.wake();
     }
 
     /// A request that waits for a worker.
@@ -382,27 +424,54 @@ impl Pool {
         Ok(())
     }
 
-    /// Ends the workers: each finishes its handler, and its reply goes out.
+    /// Starts the workers of a ring whose loop has ended before.
+    pub fn restart(self: &Arc<Pool>) -> Result<(), Errno> {
+        self.stopping.store(false, Ordering::SeqCst);
+        for qid in 0..self.config.queues {
+            self.start_worker(Desk::new(), worker::Start::Extra { qid })?;
+        }
+        self.keeper.wake();
+        Ok(())
+    }
+
+    /// Ends the workers: each finishes its handler, and its reply goes out. Also waits for workers that somebody else
+    /// is ending; only a worker that calls this itself (a handler that unmounts) is not waited for.
     pub fn stop(&self) {
-        let workers = {
-            let mut workers = self.workers.lock();
-            self.stopping.store(true, Ordering::SeqCst);
-            std::mem::take(&mut *workers)
-        };
+        let own = usize::from(WORKER_OF.get() == std::ptr::from_ref(self) as usize);
+        let mut workers = self.workers.lock();
+        self.stopping.store(true, Ordering::SeqCst);
         for desk in &*self.desks.lock() {
             desk.mailbox.wake();
         }
-        for worker in workers {
+        while workers.alive > own {
+            self.worker_ended.wait(&mut workers);
+        }
+        let handles = std::mem::take(&mut workers.handles);
+        drop(workers);
+        let current = std::thread::current().id();
+        for worker in handles.into_iter().filter(|worker| worker.thread().id() != current) {
             let _ = worker.join();
         }
-        // Replies that were handed to a worker which left before it saw them.
+        while self.handing.load(Ordering::SeqCst) != 0 {
+            std::thread::yield_now();
+        }
+        self.collect_leftovers();
+    }
+
+    /// What workers left that were handed something when they were leaving: replies still go out, requests wait for
+    /// another loop.
+    fn collect_leftovers(&self) {
+        self.lot.lock().parked.clear();
         let desks = std::mem::take(&mut *self.desks.lock());
         for entry in desks.iter().flat_map(|desk| desk.mailbox.collect()) {
             // SAFETY: the pool owns it.
-            let entry = unsafe { entry.as_ref() };
-            if !entry.is_fetched() {
-                self.hand_over(entry);
+            match unsafe { entry.as_ref() } {
+                request if request.is_fetched() => self.keep(entry),
+                reply => self.hand_over(reply),
             }
+        }
+        if !self.config.single {
+            self.queues.iter().for_each(Queue::lost_its_entries);
         }
     }
 

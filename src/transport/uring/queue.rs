@@ -21,8 +21,6 @@ pub struct Queue {
     emptied: AtomicU32,
     /// So many armed entries are enough; 0 is 1.
     plenty: AtomicU32,
-    /// Workers that were started for it.
-    workers: AtomicU32,
     /// Handlers of this queue were seen to block: the last armed entry is replaced before it is missed.
     blocking: AtomicBool,
     /// Somebody spins for the next request; one at a time is enough.
@@ -77,31 +75,37 @@ impl Queue {
         self.armed.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// An entry came back from the kernel. `true`: tell the keeper. It shall start a worker, of which there may be
-    /// `most`, if this was the last entry of a queue whose handlers block; or go on bringing forth what waits, if it
-    /// came from a dry queue although others are armed.
+    /// The loop has ended, and with it the rings in which entries were armed.
+    pub fn lost_its_entries(&self) {
+        self.armed.store(0, Ordering::SeqCst);
+    }
+
+    /// An entry came back from the kernel. `true`: tell the keeper. It shall find a worker if this was the last entry
+    /// of a queue whose handlers block; or go on bringing forth what waits, if it came from a dry queue although others
+    /// are armed.
     ///
     /// Where handlers are fast it is better to let requests wait in the kernel for the next commit, which brings them
     /// forth without waking anybody.
-    pub fn took(&self, most: u32) -> bool {
+    pub fn took(&self) -> bool {
         if self.armed.fetch_sub(1, Ordering::SeqCst) > 1 {
             return self.is_dry() && !self.wants_kick.swap(true, Ordering::SeqCst);
         }
         self.dried.fetch_add(1, Ordering::SeqCst);
-        self.blocking.load(Ordering::Relaxed) && self.misses_worker(most)
+        self.blocking.load(Ordering::Relaxed) && self.wish_for_worker()
     }
 
     /// A handler blocks while no entry is armed. `true`: tell the keeper.
-    pub fn handler_blocks(&self, most: u32) -> bool {
+    pub fn handler_blocks(&self) -> bool {
         if self.has_armed() {
             return false;
         }
         self.blocking.store(true, Ordering::Relaxed);
-        self.misses_worker(most)
+        self.wish_for_worker()
     }
 
-    fn misses_worker(&self, most: u32) -> bool {
-        self.workers() < most && !self.wants_worker.swap(true, Ordering::SeqCst)
+    /// `true`: it was not wished for yet.
+    pub fn wish_for_worker(&self) -> bool {
+        !self.wants_worker.swap(true, Ordering::SeqCst)
     }
 
     /// Whether the caller may spin; it says when it is done.
@@ -113,28 +117,16 @@ impl Queue {
         self.spinning.store(false, Ordering::Release);
     }
 
-    /// A new entry was registered. `true`: the queue was dry, and the keeper shall bring forth what waits. From now on
-    /// the queue gets more entries, up to `most`.
-    pub fn registered(&self, most: u32) -> bool {
-        let dry = self.is_dry();
-        if dry {
+    /// A new entry was registered. What waited in the kernel does not come with it, and whether something did is not
+    /// known: the last armed entry may have been used up before its owner noticed. So the queue counts as dry, and the
+    /// keeper shall bring forth what waits. A queue that was dry before gets more entries from now on, up to `most`.
+    pub fn registered(&self, most: u32) {
+        if self.is_dry() {
             let enough = self.plenty.load(Ordering::Relaxed).max(1) * 2;
             self.plenty.store(enough.min(most), Ordering::Relaxed);
-            self.wants_kick.store(true, Ordering::SeqCst);
         }
-        dry
-    }
-
-    pub fn workers(&self) -> u32 {
-        self.workers.load(Ordering::SeqCst)
-    }
-
-    pub fn add_worker(&self) {
-        self.workers.fetch_add(1, Ordering::SeqCst);
-    }
-
-    pub fn remove_worker(&self) {
-        self.workers.fetch_sub(1, Ordering::SeqCst);
+        self.dried.fetch_add(1, Ordering::SeqCst);
+        self.wants_kick.store(true, Ordering::SeqCst);
     }
 }
 
@@ -147,16 +139,17 @@ mod tests {
         let queue = Queue::default();
         queue.armed();
         queue.armed();
-        assert!(!queue.took(2));
+        assert!(!queue.took());
         assert!(queue.dry_spell().is_none());
-        assert!(!queue.took(2), "fast handlers need no company");
+        assert!(!queue.took(), "fast handlers need no company");
         assert!(!queue.has_armed());
         let spell = queue.dry_spell();
         assert!(spell.is_some());
         queue.armed();
-        assert!(queue.registered(8) && queue.take_kick() && !queue.take_kick());
+        queue.registered(8);
+        assert!(queue.take_kick() && !queue.take_kick());
         let mark = queue.mark();
-        assert!(!queue.took(2));
+        assert!(!queue.took());
         queue.was_empty(mark);
         assert!(queue.dry_spell().is_some_and(|number| Some(number) != spell), "dry again since the mark");
         queue.was_empty(queue.mark());
@@ -167,28 +160,33 @@ mod tests {
     fn blocking_handlers_call_for_workers_before_they_are_missed() {
         let queue = Queue::default();
         queue.armed();
-        assert!(!queue.handler_blocks(2), "an entry is armed");
-        assert!(!queue.took(2));
-        assert!(queue.handler_blocks(2) && !queue.handler_blocks(2), "told once");
+        assert!(!queue.handler_blocks(), "an entry is armed");
+        assert!(!queue.took());
+        assert!(queue.handler_blocks() && !queue.handler_blocks(), "told once");
         assert!(queue.take_wish() && !queue.take_wish());
         queue.armed();
-        assert!(queue.took(2), "now at once");
-        queue.add_worker();
-        queue.add_worker();
-        queue.take_wish();
-        assert!(!queue.handler_blocks(2), "there are enough");
+        assert!(queue.took(), "now at once");
     }
 
     #[test]
     fn what_waits_is_brought_forth_one_by_one() {
         let queue = Queue::default();
         queue.armed();
-        queue.took(0);
+        queue.took();
         queue.armed();
         queue.armed();
-        assert!(queue.took(0) && queue.take_kick(), "dry, and another entry is armed");
+        assert!(queue.took() && queue.take_kick(), "dry, and another entry is armed");
         queue.armed();
         queue.was_empty(queue.mark());
-        assert!(!queue.took(0), "not dry any more");
+        assert!(!queue.took(), "not dry any more");
+    }
+
+    #[test]
+    fn an_entry_registered_beside_others_may_hide_what_waits() {
+        let queue = Queue::default();
+        queue.armed();
+        queue.armed();
+        queue.registered(4);
+        assert!(queue.dry_spell().is_some() && queue.take_kick());
     }
 }

@@ -100,9 +100,11 @@ impl Ring {
     fn push(&mut self, sqe: Entry128) {
         // SAFETY: what a submission points to (an entry, its buffers) lives as long as the pool.
         while unsafe { self.uring.submission().push(&sqe) }.is_err() {
-            // Full: hand over what is there. An error shows at the next wait.
-            if self.enter(Wait::No).is_err() {
-                return;
+            // Full: hand over what is there, when the kernel has memory for it.
+            match self.enter(Wait::No) {
+                Err(e) if passing(e) => std::thread::yield_now(),
+                Err(_) => return,
+                Ok(()) => (),
             }
         }
     }
@@ -110,7 +112,7 @@ impl Ring {
     /// Submits, then waits for `want` completions; a signal or the end of `timeout` end the wait without an error.
     pub fn submit_and_wait(&mut self, want: u32, timeout: Option<Duration>) -> Result<(), Errno> {
         match self.enter(Wait::For(want, timeout)) {
-            Err(e) if matches!(e.raw(), libc::EINTR | libc::ETIME | libc::EBUSY | libc::EAGAIN) => Ok(()),
+            Err(e) if passing(e) || e.raw() == libc::ETIME => Ok(()),
             other => other,
         }
     }
@@ -143,6 +145,11 @@ impl Ring {
         let more = cqueue::more(cqe.flags());
         Some(Completion { user_data: cqe.user_data(), result: cqe.result(), more })
     }
+}
+
+/// Errors of a call that may be made again as it is.
+fn passing(error: Errno) -> bool {
+    matches!(error.raw(), libc::EINTR | libc::EBUSY | libc::EAGAIN)
 }
 
 fn command(cmd_op: u32, qid: u16, commit_id: u64, addr: Option<u64>) -> Entry128 {

@@ -10,11 +10,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::errno::Errno;
+use crate::sys::cpu::thread_id;
 use crate::transport::exit::ExitFlag;
 use crate::transport::spin::Spin;
+use crate::transport::uring::desk::Desk;
 use crate::transport::uring::entry::{AfterHandler, Entry};
 use crate::transport::uring::mailbox::Mailbox;
-use crate::transport::uring::pool::{Config, Desk, Owner, Pool, now};
+use crate::transport::uring::pool::{Config, Owner, Pool, now};
+use crate::transport::uring::queue::Queue;
 use crate::transport::uring::ring::{Completion, DEVICE, EXIT, Ring, WAKE};
 use crate::transport::uring::worker::{connection_over, serve_entry};
 
@@ -61,49 +64,55 @@ pub struct Single {
     /// The queue whose entry was last handed over, and its mark then.
     committed: Option<(u16, u32)>,
     over: bool,
+    /// The kernel may hold requests from an earlier loop.
+    pub taken_up_again: bool,
 }
 
 impl Single {
     /// Everything that can be refused, before the ring is granted.
     pub fn prepare(config: Config, owner: Owner) -> Result<Single, Errno> {
-        let ring = Ring::new(SUBMISSIONS, config.fuse_fd)?;
         let pool = Pool::new(config, owner);
-        let prepared = pool.start_keeper().and_then(|()| {
-            let qids = (0..pool.config.queues).flat_map(|qid| [qid; ENTRIES]);
-            qids.map(|qid| pool.new_entry(qid)).collect()
-        });
-        let entries = match prepared {
-            Ok(entries) => entries,
-            Err(e) => {
-                pool.close();
-                return Err(e);
-            }
-        };
+        let single = pool.start_keeper().and_then(|()| Single::take_up(&pool));
+        single.inspect_err(|_| pool.close())
+    }
+
+    /// A new thread's state for a pool, which may have served a loop before.
+    pub fn take_up(pool: &Arc<Pool>) -> Result<Single, Errno> {
+        let ring = Ring::new(SUBMISSIONS, pool.config.fuse_fd)?;
+        pool.queues.iter().for_each(Queue::lost_its_entries);
+        let qids = (0..pool.config.queues).flat_map(|qid| [qid; ENTRIES]);
+        let entries = qids.map(|qid| pool.new_entry(qid)).collect::<Result<_, _>>()?;
         let post = Arc::new(Post { mailbox: Mailbox::new(), state: AtomicU8::new(RUNNING) });
         post.mailbox.open(ring.fd());
         let desk = Desk::new();
-        pool.desks.lock().push(desk.clone());
+        desk.thread.store(thread_id(), Ordering::Relaxed);
+        *pool.desks.lock() = vec![desk.clone()];
         *pool.single.lock() = Some(post.clone());
-        let spin = Spin::new(pool.config.spin);
         Ok(Single {
-            pool,
+            pool: pool.clone(),
             post,
             desk,
             ring,
-            spin,
+            spin: Spin::new(pool.config.spin),
             entries,
             scratch: Vec::new(),
             committed: None,
             over: false,
+            taken_up_again: false,
         })
     }
 
     /// Registers the entries. On an error the mount is on `/dev/fuse`, and the pool is closed.
     pub fn start(&mut self) -> Result<Arc<Pool>, Errno> {
-        for entry in std::mem::take(&mut self.entries) {
-            self.arm(entry, Ring::register);
+        let entries = std::mem::take(&mut self.entries);
+        for entry in &entries {
+            self.arm(*entry, Ring::register);
         }
         let submitted = self.ring.submit_and_wait(0, None);
+        for entry in entries.iter().filter(|_| self.taken_up_again) {
+            // SAFETY: the pool owns it. What waits from an earlier loop must not go on waiting.
+            self.pool.registered(unsafe { entry.as_ref() });
+        }
         while let Some(completion) = self.ring.pop() {
             if completion.result < 0 && completion.user_data != WAKE {
                 self.give_up();
@@ -129,6 +138,9 @@ impl Single {
     pub fn run(&mut self, exit: &ExitFlag, mut read_device: impl FnMut()) -> Result<(), Errno> {
         self.ring.watch(self.pool.config.fuse_fd, DEVICE);
         self.ring.watch(exit.wake_fd(), EXIT);
+        while let Some(entry) = self.pool.take_backlog() {
+            self.serve(entry);
+        }
         while !self.over && !exit.exited() {
             self.wait()?;
             while let Some(completion) = self.ring.pop() {
@@ -145,12 +157,28 @@ impl Single {
         *self.pool.single.lock() = None;
         for entry in self.post.mailbox.collect() {
             // SAFETY: the pool owns it.
-            if !unsafe { entry.as_ref() }.is_fetched() {
-                self.commit(entry);
+            match unsafe { entry.as_ref() }.is_fetched() {
+                true => self.pool.keep(entry),
+                false => self.commit(entry),
             }
         }
         let _ = self.ring.submit_and_wait(0, None);
+        while let Some(completion) = self.ring.pop() {
+            self.leave_behind(completion);
+        }
         self.post.mailbox.shut();
+    }
+
+    /// What came in exchange for the last reply waits for another loop.
+    fn leave_behind(&self, completion: Completion) {
+        let special = matches!(completion.user_data, WAKE | DEVICE | EXIT);
+        if let (Some(entry), 0, false) =
+            (NonNull::new(completion.user_data as *mut Entry), completion.result, special)
+        {
+            // SAFETY: the pool owns it.
+            unsafe { entry.as_ref() }.fetched();
+            self.pool.keep(entry);
+        }
     }
 
     fn wait(&mut self) -> Result<(), Errno> {
@@ -176,13 +204,14 @@ impl Single {
     }
 
     fn collect(&mut self) {
-        for entry in self.post.mailbox.collect() {
-            // SAFETY: the pool owns it.
-            if unsafe { entry.as_ref() }.is_fetched() {
-                self.serve(entry);
-            } else {
-                self.commit(entry);
-            }
+        // SAFETY: the pool owns what is in a mailbox. Replies first: they must not wait for a handler.
+        let (requests, replies): (Vec<_>, Vec<_>) =
+            self.post.mailbox.collect().partition(|entry| unsafe { entry.as_ref() }.is_fetched());
+        for reply in replies {
+            self.commit(reply);
+        }
+        for request in requests {
+            self.serve(request);
         }
     }
 
@@ -221,6 +250,7 @@ impl Single {
     }
 
     fn entry_completed(&mut self, entry: NonNull<Entry>, result: i32) {
+        self.committed = None;
         // SAFETY: user data of entries are their addresses, and the pool keeps them.
         self.pool.taken(unsafe { entry.as_ref() });
         match result {

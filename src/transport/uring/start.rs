@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::errno::Errno;
-use crate::transport::uring::pool::{Config, Desk, Owner, Pool};
+use crate::transport::uring::desk::Desk;
+use crate::transport::uring::pool::{Config, Owner, Pool};
 use crate::transport::uring::worker::Start;
 
 /// A ring whose threads are there and wait. Dropping it ends them.

@@ -16,14 +16,17 @@ use crate::sys::cpu::{thread_id, waits_of_this_thread};
 use crate::transport::Incoming;
 use crate::transport::slot::Route;
 use crate::transport::spin::Spin;
+use crate::transport::uring::desk::Desk;
 use crate::transport::uring::entry::{AfterHandler, Entry};
-use crate::transport::uring::pool::{Desk, Pool, now};
+use crate::transport::uring::pool::{Pool, now};
 use crate::transport::uring::ring::{Completion, Ring, WAKE};
 use crate::wire::Opcode;
 
-/// Arguments up to this size are copied out of the entry, so that the program may read them until its handler
+/// Other arguments than data up to this size are copied out of the entry, so that the program may read them until its handler
 /// returns, as on the device, even if another thread has replied and the kernel fills the entry again.
 const COPIED: usize = 128 << 10;
+/// Up to this size a copy costs nothing that could be measured.
+const SMALL: usize = 512;
 const SUBMISSIONS: u32 = 4;
 /// Nanoseconds after which a handler may have blocked.
 const SLOW: u64 = 100_000;
@@ -136,7 +139,6 @@ impl Worker {
                 let (Ok(entry), Ok(())) = (entry, go.recv()) else {
                     return false;
                 };
-                self.pool.queues[usize::from(qid)].add_worker();
                 let armed = self.register(entry);
                 let _ = report.send(armed);
                 armed.is_ok()
@@ -200,8 +202,20 @@ impl Worker {
                 self.completed(completion);
             }
         }
-        // The last reply.
+        // The last reply. What comes in exchange waits for another loop.
         let _ = self.ring.submit_and_wait(0, None);
+        while let Some(completion) = self.ring.pop() {
+            self.leave_behind(completion);
+        }
+    }
+
+    fn leave_behind(&self, completion: Completion) {
+        let entry = NonNull::new(completion.user_data as *mut Entry);
+        if let (Some(entry), 0, true) = (entry, completion.result, completion.user_data != WAKE) {
+            // SAFETY: the pool owns it.
+            unsafe { entry.as_ref() }.fetched();
+            self.pool.keep(entry);
+        }
     }
 
     /// Submits what is queued, and returns when there is something to do.
@@ -236,6 +250,7 @@ impl Worker {
         let Some(entry) = NonNull::new(completion.user_data as *mut Entry) else {
             return;
         };
+        self.committed = None;
         // SAFETY: user data of entries are their addresses, and the pool keeps them.
         self.pool.taken(unsafe { entry.as_ref() });
         match completion.result {
@@ -247,19 +262,28 @@ impl Worker {
             error => {
                 // The kernel has no request for this entry any more; a new one takes its place.
                 warning!("fuse: ring entry lost: {}", Errno::new(error));
-                self.without_entry(entry);
+                if let Some(waiting) = self.without_entry(entry) {
+                    self.serve(waiting);
+                }
             }
         }
     }
 
     fn collect_mail(&mut self) {
-        for entry in self.desk.mailbox.collect() {
-            // SAFETY: the pool owns it.
-            if unsafe { entry.as_ref() }.is_fetched() {
-                self.serve(entry);
-            } else {
-                self.commit(entry);
+        // SAFETY (both): the pool owns what is in a mailbox. Replies first: they must not wait for a handler.
+        let (requests, replies): (Vec<_>, Vec<_>) =
+            self.desk.mailbox.collect().partition(|entry| unsafe { entry.as_ref() }.is_fetched());
+        for reply in replies {
+            self.commit(reply);
+        }
+        if let Some(queue) = self.desk.take_order() {
+            if self.arm_new(queue).is_err() {
+                self.park();
             }
+        }
+        for request in requests {
+            let _ = self.ring.submit_queued();
+            self.serve(request);
         }
     }
 
@@ -297,6 +321,7 @@ impl Worker {
         let Worker { pool, scratch, .. } = self;
         let turn = pool.config.gate.pass(|| serve_entry(pool, entry, scratch));
         self.desk.serving.store(std::ptr::null_mut(), Ordering::Release);
+        self.pool.handler_ended();
         if self.watch.after(now() - started) {
             self.pool.handler_blocks(entry);
         }
@@ -335,7 +360,12 @@ pub fn serve_entry(pool: &Pool, entry: &Entry, scratch: &mut Vec<u8>) -> u64 {
     // SAFETY: the payload is ours until the reply is committed, which waits for this handler (or, if that takes very
     // long, only follows a reply that another thread made: see COPIED).
     let payload = unsafe { std::slice::from_raw_parts(entry.payload().cast::<u8>().as_ptr(), used) };
-    let payload = if used <= COPIED && delivered.header.opcode != Opcode::WRITE.0 {
+    // Data of a WRITE is lent as it lies, unless such handlers are known to go on after their reply.
+    let copied = used <= COPIED
+        && (delivered.header.opcode != Opcode::WRITE.0 || pool.works_after_reply(entry))
+        || used <= SMALL;
+    entry.lend(!copied);
+    let payload = if copied {
         scratch.clear();
         scratch.extend_from_slice(payload);
         scratch.as_slice()
