@@ -11,10 +11,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Some((&how, rest)) = bytes.split_first() else {
         return;
     };
-    let proto = Proto {
-        minor: 45,
-        setxattr_ext: how & 1 != 0,
-    };
+    let proto = Proto { minor: 45, setxattr_ext: how & 1 != 0 };
     let Some((mut header, body)) = FuseInHeader::read_prefix(rest) else {
         return;
     };
@@ -26,11 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
         look_at(&message, proto);
     }
     if let Some((op_in, payload)) = body.split_first_chunk::<OP_HEADER_SIZE>() {
-        let payload_sz = if how & 4 != 0 {
-            payload.len() as u32
-        } else {
-            header.total_extlen.into()
-        };
+        let payload_sz = if how & 4 != 0 { payload.len() as u32 } else { header.total_extlen.into() };
         if let Ok(message) = ring_message(header, op_in, payload, payload_sz, proto) {
             look_at(&message, proto);
         }
@@ -39,9 +32,7 @@ fuzz_target!(|bytes: &[u8]| {
 
 /// Printing touches every byte that an operation borrows.
 fn look_at(message: &Message<'_>, proto: Proto) {
-    let _ = extensions(message)
-        .iter()
-        .fold(0u8, |sum, byte| sum.wrapping_add(*byte));
+    let _ = extensions(message).iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte));
     if let Ok(operation) = decode(message, proto) {
         std::hint::black_box(format!("{operation:?}"));
     }
