@@ -69,3 +69,9 @@ pub fn time_of(thread: i32) -> u64 {
     let text = std::fs::read_to_string(format!("/proc/self/task/{thread}/schedstat")).unwrap_or_default();
     text.split(' ').next().and_then(|used| used.parse().ok()).unwrap_or(0)
 }
+
+/// The CPU that the calling thread runs on just now.
+pub fn current() -> usize {
+    // SAFETY: no arguments. An error, -1, is no CPU's number.
+    unsafe { libc::sched_getcpu() as usize }
+}

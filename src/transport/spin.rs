@@ -13,17 +13,21 @@ pub const DEFAULT_SPIN: Duration = Duration::from_micros(50);
 const PATIENCE: u32 = 4;
 /// ...but try again after so many requests.
 const RETRY_AFTER: u32 = 32;
+/// So many rewards in a row, and the clients are believed to stay.
+const STEADY: u32 = 16;
 
 /// The habit of one thread.
 pub struct Spin {
     limit: Duration,
     vain: u32,
     skipped: u32,
+    /// Rewarded ones in a row.
+    streak: u32,
 }
 
 impl Spin {
     pub fn new(limit: Duration) -> Spin {
-        Spin { limit, vain: 0, skipped: 0 }
+        Spin { limit, vain: 0, skipped: 0, streak: 0 }
     }
 
     /// Returns `true` as soon as `ready` does, `false` when it is time to sleep.
@@ -39,13 +43,21 @@ impl Spin {
             std::thread::yield_now();
             if ready() {
                 self.vain = 0;
+                self.streak = self.streak.saturating_add(1);
                 return true;
             }
             if start.elapsed() >= self.limit {
                 self.vain += 1;
+                self.streak = 0;
                 return false;
             }
         }
+    }
+
+    /// Whether the requests come from clients that stay where they are, as far as spins can tell: one that moves to
+    /// another CPU after each reply is missed every time.
+    pub fn clients_stay(&self) -> bool {
+        self.streak >= STEADY
     }
 
     fn worth_it(&mut self) -> bool {

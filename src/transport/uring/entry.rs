@@ -52,7 +52,6 @@ pub enum AfterHandler {
 /// A request as the kernel left it in an entry; nothing of it is checked yet.
 pub struct Delivered {
     pub header: FuseInHeader,
-    pub op_in: [u8; 128],
     /// How much of the payload the kernel says it filled.
     pub payload_size: u32,
     /// For `handler_returned`.
@@ -128,17 +127,22 @@ impl Entry {
     /// Starts serving what the kernel delivered.
     pub fn begin(&self) -> Delivered {
         // SAFETY: the kernel completed the entry's command, so the header is ours until the commit.
-        let header: FuseUringReqHeader =
-            unsafe { self.iov[0].iov_base.cast::<FuseUringReqHeader>().read_unaligned() };
-        self.commit_id.store(header.ring_ent_in_out.commit_id, Ordering::Relaxed);
+        let in_out: FuseUringEntInOut =
+            unsafe { (&raw const (*self.header()).ring_ent_in_out).read_unaligned() };
+        self.commit_id.store(in_out.commit_id, Ordering::Relaxed);
         let turn = (self.phase.load(Ordering::Relaxed) & !PHASE).wrapping_add(ONE_REQUEST);
         self.phase.store(turn | IN_HANDLER, Ordering::Relaxed);
-        Delivered {
-            header: FuseInHeader::read_padded(&header.in_out),
-            op_in: header.op_in,
-            payload_size: header.ring_ent_in_out.payload_sz,
-            turn,
-        }
+        Delivered { header: self.peek(), payload_size: in_out.payload_sz, turn }
+    }
+
+    fn header(&self) -> *mut FuseUringReqHeader {
+        self.iov[0].iov_base.cast()
+    }
+
+    /// The op header of what the kernel delivered; decoded, that is copied, before the handler runs.
+    pub fn op_in(&self) -> &[u8; 128] {
+        // SAFETY: as in `begin`; a reply does not touch this part, only the next request does.
+        unsafe { &(*self.header()).op_in }
     }
 
     /// The header of what the kernel delivered, before `begin`.
@@ -281,7 +285,7 @@ impl Entry {
         };
         // SAFETY: the caller claimed the reply: nobody else writes here before the commit.
         unsafe {
-            let header = self.iov[0].iov_base.cast::<FuseUringReqHeader>();
+            let header = self.header();
             (&raw mut (*header).in_out).cast::<FuseOutHeader>().write_unaligned(out);
             (&raw mut (*header).ring_ent_in_out).write_unaligned(in_out);
         }

@@ -207,7 +207,10 @@ impl Keeper {
         // What is lent to a handler is taken from under it only if it does not come back for long.
         let patience = if entry.is_lent() { VERY_LONG } else { LONG };
         if now.saturating_sub(since) > patience && entry.take_reply() {
-            self.pool.note_tail_work(entry);
+            // A handler that was not let on a CPU since its reply has no work left, as far as we know.
+            if cpu::sleeps(thread) {
+                self.pool.note_tail_work(entry);
+            }
             self.commit(serving);
         } else if !self.pool.queue(entry).has_armed()
             && (cpu::sleeps(thread) || self.computes(thread, since, now))

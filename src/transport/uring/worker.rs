@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, Sender};
 
 use crate::errno::Errno;
 use crate::log::warning;
-use crate::sys::cpu::{thread_id, waits_of_this_thread};
+use crate::sys::cpu::{self, thread_id, waits_of_this_thread};
 use crate::transport::Incoming;
 use crate::transport::slot::Route;
 use crate::transport::spin::Spin;
@@ -30,6 +30,8 @@ const SMALL: usize = 512;
 const SUBMISSIONS: u32 = 4;
 /// Nanoseconds after which a handler may have blocked.
 const SLOW: u64 = 100_000;
+/// Every so many handlers' time is taken.
+const SAMPLE: u32 = 8;
 /// So many handlers are watched after a slow one.
 const SUSPICION: u32 = 8;
 
@@ -49,6 +51,7 @@ pub enum Start {
 /// handler was slow, for a while.
 #[derive(Default)]
 struct BlockWatch {
+    handlers: u32,
     suspicious: u32,
     before: i64,
 }
@@ -60,11 +63,16 @@ impl BlockWatch {
         }
     }
 
-    /// Whether the handler, which took so many nanoseconds, is known to have blocked.
-    fn after(&mut self, took: u64) -> bool {
+    /// Whether the handler that began at `started` is known to have blocked.
+    fn after(&mut self, started: u64) -> bool {
+        self.handlers = self.handlers.wrapping_add(1);
         let watched = self.suspicious > 0;
-        self.suspicious = if took > SLOW { SUSPICION } else { self.suspicious.saturating_sub(1) };
-        took > SLOW && watched && waits_of_this_thread() > self.before
+        if !watched && self.handlers % SAMPLE != 0 {
+            return false;
+        }
+        let slow = now() - started > SLOW;
+        self.suspicious = if slow { SUSPICION } else { self.suspicious.saturating_sub(1) };
+        slow && watched && waits_of_this_thread() > self.before
     }
 }
 
@@ -79,6 +87,8 @@ struct Worker {
     /// The queue's mark when the entry was armed, until it is known whether something waited.
     committed: Option<u32>,
     watch: BlockWatch,
+    /// The queue's CPU is not ours to run on.
+    homeless: bool,
     over: bool,
 }
 
@@ -104,6 +114,7 @@ pub fn run(pool: Arc<Pool>, desk: Arc<Desk>, start: Start) {
         queue: 0,
         committed: None,
         watch: BlockWatch::default(),
+        homeless: false,
         over: false,
     };
     worker.desk.thread.store(thread_id(), Ordering::Relaxed);
@@ -237,6 +248,9 @@ impl Worker {
         if !queue.start_spinning() {
             return false;
         }
+        if self.spin.clients_stay() && !self.homeless {
+            self.homeless = !go_home(self.queue);
+        }
         let ring = &mut self.ring;
         let found = self.spin.until(|| ring.has_work());
         queue.stop_spinning();
@@ -322,7 +336,7 @@ impl Worker {
         let turn = pool.config.gate.pass(|| serve_entry(pool, entry, scratch));
         self.desk.serving.store(std::ptr::null_mut(), Ordering::Release);
         self.pool.handler_ended();
-        if self.watch.after(now() - started) {
+        if self.watch.after(started) {
             self.pool.handler_blocks(entry);
         }
         entry.handler_returned(turn)
@@ -347,6 +361,14 @@ impl Worker {
             self.serve(entry);
         }
     }
+}
+
+/// Moves the calling thread to a queue's CPU, where the clients of that queue are: a reply from another CPU has to wake
+/// an idle one, which takes several times as long as a request. Only for the moment: threads and programs that a handler
+/// starts shall not inherit a binding. `false`: it can't be done.
+fn go_home(queue: u16) -> bool {
+    let cpu = usize::from(queue);
+    cpu::current() == cpu || cpu::run_on(cpu).is_ok()
 }
 
 /// Serves what an entry holds; returns its turn.
@@ -374,7 +396,7 @@ pub fn serve_entry(pool: &Pool, entry: &Entry, scratch: &mut Vec<u8>) -> u64 {
     };
     pool.service().serve(Incoming {
         header: delivered.header,
-        op_in: Some(&delivered.op_in),
+        op_in: Some(entry.op_in()),
         payload_size: delivered.payload_size,
         payload,
         handle,
