@@ -31,17 +31,12 @@ use crate::request::decode::Operation;
 use crate::session::init::{ConnInfo, Has, Negotiated, Remembered};
 use crate::session::options::SessionOptions;
 use crate::transport::dev::{Channel, Device, Io, Received};
+use crate::transport::exit::ExitFlag;
 use crate::transport::registry::Registry;
 use crate::transport::uring::{Owner, Pool};
 use crate::wire::FuseInHeader;
 
 pub use run::LoopConfig;
-
-/// The name under which the rest of the library knows the exit flag.
-pub mod exit {
-    pub use crate::transport::exit::ExitFlag;
-}
-use exit::ExitFlag;
 
 /// What a filesystem is to the session. The C edge implements it with a table of callbacks.
 pub trait Filesystem: Send + Sync {
