@@ -223,6 +223,9 @@ def machine_state():
 
 
 def main():
+    # Whoever runs us in the background may have these ignored; filesystems would inherit that.
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     args = arguments()
     for module in MODULES:
         importlib.import_module(module)

@@ -150,27 +150,33 @@ impl Keeper {
                 self.pool.grow(qid as u16);
             }
             if queue.take_kick() {
-                self.pool.kicker.kick(qid);
+                let now = now();
+                // What the kick that is under way brings forth calls for the next one.
+                if !self.pool.kicker.is_kicking(qid, now) {
+                    self.pool.kicker.kick(qid, now);
+                }
                 self.pool.stay_awake();
             }
         }
     }
 
-    /// Kicks again where a kick has missed: its entry was taken by somebody else. Less and less often, since it may be
-    /// that nothing waits. Returns whether it is still worth a look.
+    /// Kicks again where a kick has missed because its entry was taken by somebody else, and, less and less often, where
+    /// it is only possible that something waits. Returns whether it is still worth a look.
     fn look_after_dry_queues(&mut self, now: u64) -> bool {
         let mut hopeful = false;
         for (qid, (queue, spell)) in self.pool.queues.iter().zip(&mut self.spells).enumerate() {
-            let Some(number) = queue.dry_spell() else { continue };
+            let missed = self.pool.kicker.has_missed(qid, now);
+            let Some(number) = queue.dry_spell().or(missed.then_some(spell.number)) else { continue };
             if spell.number != number {
                 *spell = Spell { number, kicks: 0, next: now + TICK.as_nanos() as u64 };
             }
-            if queue.has_armed() && now >= spell.next && spell.kicks < MOST_KICKS {
-                self.pool.kicker.kick(qid);
+            let worth_it = queue.has_armed() && (missed || spell.kicks < MOST_KICKS);
+            if worth_it && now >= spell.next && !self.pool.kicker.is_kicking(qid, now) {
+                self.pool.kicker.kick(qid, now);
                 spell.kicks += 1;
-                spell.next = now + ((TICK.as_nanos() as u64) << spell.kicks);
+                spell.next = now + ((TICK.as_nanos() as u64) << spell.kicks.min(3));
             }
-            hopeful |= spell.kicks < MOST_KICKS && queue.has_armed();
+            hopeful |= worth_it;
         }
         hopeful
     }

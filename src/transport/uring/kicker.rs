@@ -11,7 +11,7 @@
 
 use std::ffi::CString;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -22,24 +22,38 @@ use crate::sys::mount::statfs;
 use crate::transport::threads::{Runs, spawn};
 use crate::wire::{FuseInHeader, Opcode};
 
-/// Kicks at once. One that waits with the others is no use until it is brought forth itself.
-const MOST: usize = 32;
+/// Kicks at once.
+const MOST: usize = 256;
 const NOBODY: i32 = 0;
+/// A place that is taken before its thread has an id.
+const SOMEBODY: i32 = -1;
+/// A kick that was not answered by then, in nanoseconds, came too late for the entry that it aimed at.
+const MISSED: u64 = 2_000_000;
 const PATIENCE: Duration = Duration::from_millis(500);
+
+/// A kick under way.
+struct Kick {
+    /// The id of its thread.
+    thread: AtomicI32,
+    queue: AtomicUsize,
+    /// When it began, in nanoseconds of the monotonic clock.
+    since: AtomicU64,
+}
 
 /// See the module.
 pub struct Kicker {
     mountpoint: Option<CString>,
     handles: Mutex<Vec<JoinHandle<()>>>,
-    /// Thread ids of the kicks under way.
-    threads: Arc<[AtomicI32; MOST]>,
+    kicks: Arc<[Kick; MOST]>,
 }
 
 impl Kicker {
     /// Without a mount point of ours there are no kicks: what waits, waits for the next commit.
     pub fn new(mountpoint: Option<CString>) -> Kicker {
-        let threads = Arc::new([const { AtomicI32::new(NOBODY) }; MOST]);
-        Kicker { mountpoint, handles: Mutex::default(), threads }
+        let nothing =
+            || Kick { thread: AtomicI32::new(NOBODY), queue: AtomicUsize::new(0), since: AtomicU64::new(0) };
+        let kicks = Arc::new(std::array::from_fn(|_| nothing()));
+        Kicker { mountpoint, handles: Mutex::default(), kicks }
     }
 
     /// Whether a request is ours.
@@ -47,35 +61,50 @@ impl Kicker {
         // The kernel knows no number for a caller in another pid namespace and says 0.
         header.opcode == Opcode::STATFS.0
             && header.pid as i32 > NOBODY
-            && self.threads.iter().any(|thread| thread.load(Ordering::SeqCst) == header.pid as i32)
+            && self.kicks.iter().any(|kick| kick.thread.load(Ordering::SeqCst) == header.pid as i32)
     }
 
-    /// Starts a kick of the queue of a CPU. For a thread that does not mind if it fails.
-    pub fn kick(&self, cpu: usize) {
-        let Some(path) = self.mountpoint.clone() else {
-            return;
+    /// The beginnings of the kicks of a queue that are under way.
+    fn under_way(&self, queue: usize) -> impl Iterator<Item = u64> {
+        let of_queue = move |kick: &&Kick| {
+            kick.thread.load(Ordering::SeqCst) != NOBODY && kick.queue.load(Ordering::SeqCst) == queue
         };
-        // A place that is taken before the thread has its id; -1 is nobody's.
-        let free = |place: &AtomicI32| {
-            place.compare_exchange(NOBODY, -1, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+        self.kicks.iter().filter(of_queue).map(|kick| kick.since.load(Ordering::SeqCst))
+    }
+
+    /// Whether a kick was sent just now, so that another would only follow it.
+    pub fn is_kicking(&self, queue: usize, now: u64) -> bool {
+        self.under_way(queue).any(|since| now.saturating_sub(since) <= MISSED)
+    }
+
+    /// Whether a kick has missed. Then it waits itself, and with it whatever else does.
+    pub fn has_missed(&self, queue: usize, now: u64) -> bool {
+        self.under_way(queue).any(|since| now.saturating_sub(since) > MISSED)
+    }
+
+    /// Starts a kick of a queue, which is that of the CPU of the same number.
+    pub fn kick(&self, queue: usize, now: u64) {
+        let Some(path) = self.mountpoint.clone() else { return };
+        let free = |kick: &Kick| {
+            kick.thread.compare_exchange(NOBODY, SOMEBODY, Ordering::SeqCst, Ordering::SeqCst).is_ok()
         };
-        let Some(place) = self.threads.iter().position(free) else {
-            return;
-        };
-        let threads = self.threads.clone();
+        let Some(place) = self.kicks.iter().position(free) else { return };
+        self.kicks[place].since.store(now, Ordering::SeqCst);
+        self.kicks[place].queue.store(queue, Ordering::SeqCst);
+        let kicks = self.kicks.clone();
         let body = move || {
-            threads[place].store(crate::sys::cpu::thread_id(), Ordering::SeqCst);
+            kicks[place].thread.store(cpu::thread_id(), Ordering::SeqCst);
             // Not for a CPU that is not ours to run on.
-            if let Ok(_there) = cpu::run_on(cpu) {
+            if let Ok(_there) = cpu::run_on(queue) {
                 statfs(&path);
             }
-            threads[place].store(NOBODY, Ordering::SeqCst);
+            kicks[place].thread.store(NOBODY, Ordering::SeqCst);
         };
         let mut handles = self.handles.lock();
         handles.retain(|thread| !thread.is_finished());
         match spawn("fuse-kick", Runs::Library, body) {
             Ok(thread) => handles.push(thread),
-            Err(_) => self.threads[place].store(NOBODY, Ordering::SeqCst),
+            Err(_) => self.kicks[place].thread.store(NOBODY, Ordering::SeqCst),
         }
     }
 
