@@ -72,7 +72,7 @@ class Builder:
 EXTRA_SOURCES = {"memfs_ll": [str(HERE / "fs" / f"memfs_{part}.c") for part in ("tree", "more")],
                  "probe_ll": [str(HERE / "fs" / "probe_wait.c")]}
 BINARIES = ["probe_ll", "memfs_ll", "memfs_ll+asan", "empty_ll", "want_ll@30", "want_ll@35", "own_loop_ll", "custom_io_ll", "cycles_ll",
-            "deny_uring"]
+            "loop_again_ll", "deny_uring"]
 
 
 def child(test, env, pipe):

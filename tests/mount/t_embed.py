@@ -73,6 +73,17 @@ def two_hundred_cycles(env):
         check(not mounts_below(mnt), "left mounted")
 
 
+@test("cycle", timeout=40, peer_fails=("ring?",))
+def loops_again(env):
+    """A session whose loop has ended can loop again, with what the kernel still sends on the ring."""
+    for loop in ("multi", "single"):
+        mnt = env.mountpoint()
+        code, text = tool(env, "loop_again_ll", str(mnt), loop, "-d", *env.transport_options(), seconds=15)
+        check(code == 0, f"exit {code} {loop}: {text[-1500:]}")
+        used = "io_uring" if env.transport == "ring" else "/dev/fuse"
+        check(env.peer or f"fuse: transport: {used}" in text, text[:500])
+
+
 # Not on the ring: valgrind 3.19 keeps its one lock during io_uring_enter, so
 # that a thread waiting for completions stops all others (any library's).
 @test("cycle", timeout=40, transports=("dev",))
