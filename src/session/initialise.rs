@@ -246,6 +246,24 @@ impl Session {
         }
     }
 
+    /// Takes up a ring whose loop has ended before: the kernel sends nothing but through it.
+    pub fn resume(&self, pool: &Arc<Pool>, ring: &RingFor) -> Result<Transport, Errno> {
+        match ring {
+            RingFor::Single(_) if pool.config.single => {
+                let earlier = self.single.lock().take();
+                Single::again(earlier, pool).map(Transport::Single)
+            }
+            RingFor::Multi(_) if !pool.config.single => {
+                pool.restart()?;
+                Ok(Transport::Multi(pool.clone()))
+            }
+            _ => {
+                error!("fuse: a session that looped on the ring can't change between one thread and several");
+                Err(Errno::new(libc::EINVAL))
+            }
+        }
+    }
+
     fn report_device(&self, why: &str) {
         if self.debug() {
             info!("fuse: transport: /dev/fuse ({why})");
@@ -259,26 +277,6 @@ impl Session {
                 debug!("fuse: destroy");
             }
             self.filesystem.destroy();
-        }
-    }
-}
-
-/// Takes up a ring whose loop has ended before: the kernel sends nothing but through it.
-pub fn resume(pool: &Arc<Pool>, ring: &RingFor) -> Result<Transport, Errno> {
-    match ring {
-        RingFor::Single(_) if pool.config.single => {
-            let mut single = Single::take_up(pool)?;
-            single.taken_up_again = true;
-            single.start()?;
-            Ok(Transport::Single(Box::new(single)))
-        }
-        RingFor::Multi(_) if !pool.config.single => {
-            pool.restart()?;
-            Ok(Transport::Multi(pool.clone()))
-        }
-        _ => {
-            error!("fuse: a session that looped on the ring can't change between one thread and several");
-            Err(Errno::new(libc::EINVAL))
         }
     }
 }

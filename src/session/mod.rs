@@ -33,6 +33,7 @@ use crate::session::options::SessionOptions;
 use crate::transport::dev::{Channel, Device, Io, Received};
 use crate::transport::exit::ExitFlag;
 use crate::transport::registry::Registry;
+use crate::transport::uring::single::Single;
 use crate::transport::uring::{Owner, Pool};
 use crate::wire::FuseInHeader;
 
@@ -70,6 +71,8 @@ pub struct Session {
     looping: AtomicBool,
     /// The ring, once there is one; closed when the session unmounts, freed with it.
     pools: Mutex<Vec<Arc<Pool>>>,
+    /// The ring's thread state under `fuse_session_loop`, between loops.
+    single: Mutex<Option<Box<Single>>>,
 }
 
 /// Where the session is mounted, and the device it got for it.
@@ -111,6 +114,7 @@ impl Session {
             destroyed: AtomicBool::new(false),
             looping: AtomicBool::new(false),
             pools: Mutex::default(),
+            single: Mutex::new(None),
         })
     }
 
@@ -146,6 +150,7 @@ impl Session {
         if self.looping.load(Ordering::SeqCst) {
             self.exit.exit();
         }
+        drop(self.single.lock().take());
         // Closed, not freed: requests that were never answered may still be referred to.
         for pool in &*self.pools.lock() {
             pool.close();
@@ -246,6 +251,7 @@ fn absolute(point: &CStr) -> Option<CString> {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        drop(self.single.get_mut().take());
         for pool in &*self.pools.get_mut() {
             pool.close();
         }

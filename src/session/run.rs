@@ -14,7 +14,7 @@ use crate::errno::Errno;
 use crate::log::{error, warning};
 use crate::request::Request;
 use crate::session::Session;
-use crate::session::initialise::{self, RingFor, Transport, spin_time};
+use crate::session::initialise::{RingFor, Transport, spin_time};
 use crate::sys::dev::{set_nonblocking, wait_readable};
 use crate::transport::dev::{Channel, Received, deliver};
 use crate::transport::dev_pool::{self, DevPool};
@@ -58,7 +58,11 @@ impl Session {
     /// Serves on the calling thread only. 0, a signal's number, or a negated errno.
     pub fn run_single(&self) -> i32 {
         self.run(|channel, transport| match transport {
-            Transport::Single(mut ring) => self.serve_single_ring(channel, &mut ring),
+            Transport::Single(mut ring) => {
+                let served = self.serve_single_ring(channel, &mut ring);
+                *self.single.lock() = Some(ring);
+                served
+            }
             _ => self.serve_device(channel),
         })
     }
@@ -105,8 +109,9 @@ impl Session {
 
     /// Reads until INIT has been answered, unless it was before.
     fn await_init(&self, channel: &Arc<Channel>, ring: RingFor) -> Result<Transport, Errno> {
-        if let Some(pool) = self.pools.lock().last() {
-            return initialise::resume(pool, &ring);
+        let pool = self.pools.lock().last().cloned();
+        if let Some(pool) = pool {
+            return self.resume(&pool, &ring);
         }
         let mut ring = Some(ring);
         let mut buffer = Vec::new();

@@ -2,7 +2,7 @@
 //! What others may know of a worker, and leave for it. The pool keeps desks as long as their workers live.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use crate::transport::uring::entry::Entry;
 use crate::transport::uring::mailbox::Mailbox;
@@ -16,6 +16,8 @@ pub struct Desk {
     pub since: AtomicU64,
     /// The worker's thread id.
     pub thread: AtomicI32,
+    /// The worker waits for another loop.
+    pub paused: AtomicBool,
     /// A queue, plus one, that a worker without an entry shall arm one for.
     order: AtomicU32,
 }
@@ -27,6 +29,7 @@ impl Desk {
             serving: AtomicPtr::new(std::ptr::null_mut()),
             since: AtomicU64::new(0),
             thread: AtomicI32::new(0),
+            paused: AtomicBool::new(false),
             order: AtomicU32::new(0),
         })
     }

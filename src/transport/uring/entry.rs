@@ -262,7 +262,7 @@ impl Entry {
         let tail = !self.is_lent() && pool.works_after_reply(self);
         match self.enter_phase(REPLIED) {
             IN_HANDLER if !tail => pool.stay_awake(),
-            _ if self.take_reply() => pool.hand_over(self),
+            _ if self.take_reply() && !pool.hand_over(self) => return Err(Errno::new(libc::ENOTCONN)),
             _ => (),
         }
         Ok(())

@@ -105,6 +105,10 @@ impl Keeper {
             }
             self.grant_wishes();
         }
+        // Replies that were accepted before the end still go out.
+        self.pool.all_handed_over();
+        self.collect();
+        let _ = self.ring.submit_and_wait(0, None);
         self.pool.keeper.shut();
     }
 

@@ -2,8 +2,9 @@
 //! The ring of one mount: its queues, entries and threads, and who is free to do what.
 //!
 //! The session owns the pool from the ring's start until the session is destroyed, since requests that are still
-//! unanswered when a loop ends point into entries. Workers end with the loop (`stop`); the keeper stays to commit
-//! late replies, and ends with `close`, before entries are freed.
+//! unanswered when a loop ends point into entries. When the loop ends (`stop`), workers with an armed entry pause,
+//! since the kernel may be about to use that entry, and an io_uring that goes takes the request with it; the others
+//! end. The keeper stays to commit late replies. All end with `close`, before entries are freed.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -69,7 +70,9 @@ unsafe impl Sync for Owner {}
 #[derive(Default)]
 struct Workers {
     handles: Vec<JoinHandle<()>>,
-    alive: usize,
+    started: usize,
+    /// Those that are not paused.
+    running: usize,
 }
 
 thread_local! {
@@ -101,6 +104,8 @@ pub struct Pool {
     backlog_len: AtomicUsize,
     workers: Mutex<Workers>,
     worker_ended: Condvar,
+    /// What paused workers wait for: another loop, or the end.
+    resumed: Condvar,
     /// The keeper is to be woken when a handler has ended.
     wants_room: AtomicBool,
     keeper_thread: Mutex<Option<JoinHandle<()>>>,
@@ -133,6 +138,7 @@ impl Pool {
             backlog_len: AtomicUsize::new(0),
             workers: Mutex::default(),
             worker_ended: Condvar::new(),
+            resumed: Condvar::new(),
             wants_room: AtomicBool::new(false),
             keeper_thread: Mutex::new(None),
             single: Mutex::new(None),
@@ -178,13 +184,22 @@ impl Pool {
 
     // --- replies -------------------------------------------------------------------------------------------
 
-    /// Finds a thread that commits a reply. The caller took the entry.
-    pub fn hand_over(&self, entry: &Entry) {
+    /// Finds a thread that commits a reply. The caller took the entry. `false`: it is too late for that.
+    pub fn hand_over(&self, entry: &Entry) -> bool {
         self.handing.fetch_add(1, Ordering::SeqCst);
-        if !self.closed() {
+        let open = !self.closed();
+        if open {
             self.deliver(entry);
         }
         self.handing.fetch_sub(1, Ordering::SeqCst);
+        open
+    }
+
+    /// Waits for threads that are in the middle of `hand_over`.
+    pub fn all_handed_over(&self) {
+        while self.handing.load(Ordering::SeqCst) != 0 {
+            std::thread::yield_now();
+        }
     }
 
     fn deliver(&self, entry: &Entry) {
@@ -310,20 +325,21 @@ impl Pool {
         if self.stopping() {
             return Err(Errno::new(libc::ESHUTDOWN));
         }
-        let name = format!("fuse-worker-{}", workers.handles.len());
+        let name = format!("fuse-worker-{}", workers.started);
         let pool = self.clone();
         let place = desk.clone();
         self.desks.lock().push(desk);
         let body = move || {
             WORKER_OF.set(Arc::as_ptr(&pool) as usize);
             worker::run(pool.clone(), place, start);
-            pool.workers.lock().alive -= 1;
+            pool.workers.lock().running -= 1;
             pool.worker_ended.notify_all();
         };
         match spawn(&name, Runs::Handlers, body) {
             Ok(thread) => {
                 workers.handles.push(thread);
-                workers.alive += 1;
+                workers.started += 1;
+                workers.running += 1;
                 Ok(())
             }
             Err(e) => {
@@ -424,18 +440,36 @@ impl Pool {
         Ok(())
     }
 
-    /// Starts the workers of a ring whose loop has ended before.
+    /// Has the workers go on after an earlier loop, and starts those that are missing.
     pub fn restart(self: &Arc<Pool>) -> Result<(), Errno> {
-        self.stopping.store(false, Ordering::SeqCst);
-        for qid in 0..self.config.queues {
-            self.start_worker(Desk::new(), worker::Start::Extra { qid })?;
+        {
+            let _workers = self.workers.lock();
+            self.stopping.store(false, Ordering::SeqCst);
+            self.resumed.notify_all();
+        }
+        for (qid, _) in self.queues.iter().enumerate().filter(|(_, queue)| !queue.has_armed()) {
+            self.start_worker(Desk::new(), worker::Start::Extra { qid: qid as u16 })?;
         }
         self.keeper.wake();
         Ok(())
     }
 
-    /// Ends the workers: each finishes its handler, and its reply goes out. Also waits for workers that somebody else
-    /// is ending; only a worker that calls this itself (a handler that unmounts) is not waited for.
+    /// For a worker with an armed entry when the loop ends: waits for another loop. `false`: there will be none.
+    pub fn pause(&self, desk: &Desk) -> bool {
+        let mut workers = self.workers.lock();
+        workers.running -= 1;
+        desk.paused.store(true, Ordering::SeqCst);
+        self.worker_ended.notify_all();
+        while self.stopping() && !self.closed() {
+            self.resumed.wait(&mut workers);
+        }
+        desk.paused.store(false, Ordering::SeqCst);
+        workers.running += 1;
+        !self.closed()
+    }
+
+    /// Ends the loop's work: each worker finishes its handler, and its reply goes out. Also waits for workers that
+    /// somebody else is stopping; only a worker that calls this itself (a handler that unmounts) is not waited for.
     pub fn stop(&self) {
         let own = usize::from(WORKER_OF.get() == std::ptr::from_ref(self) as usize);
         let mut workers = self.workers.lock();
@@ -443,35 +477,39 @@ impl Pool {
         for desk in &*self.desks.lock() {
             desk.mailbox.wake();
         }
-        while workers.alive > own {
+        while workers.running > own {
             self.worker_ended.wait(&mut workers);
         }
-        let handles = std::mem::take(&mut workers.handles);
         drop(workers);
+        self.all_handed_over();
+        self.collect_leftovers();
+    }
+
+    /// Joins the workers, which were told to end.
+    fn join_workers(&self) {
+        let handles = {
+            let mut workers = self.workers.lock();
+            self.resumed.notify_all();
+            std::mem::take(&mut workers.handles)
+        };
         let current = std::thread::current().id();
         for worker in handles.into_iter().filter(|worker| worker.thread().id() != current) {
             let _ = worker.join();
         }
-        while self.handing.load(Ordering::SeqCst) != 0 {
-            std::thread::yield_now();
-        }
-        self.collect_leftovers();
     }
 
     /// What workers left that were handed something when they were leaving: replies still go out, requests wait for
     /// another loop.
     fn collect_leftovers(&self) {
         self.lot.lock().parked.clear();
-        let desks = std::mem::take(&mut *self.desks.lock());
+        let desks = self.desks.lock().clone();
+        self.desks.lock().retain(|desk| desk.paused.load(Ordering::SeqCst));
         for entry in desks.iter().flat_map(|desk| desk.mailbox.collect()) {
             // SAFETY: the pool owns it.
             match unsafe { entry.as_ref() } {
                 request if request.is_fetched() => self.keep(entry),
-                reply => self.hand_over(reply),
+                reply => drop(self.hand_over(reply)),
             }
-        }
-        if !self.config.single {
-            self.queues.iter().for_each(Queue::lost_its_entries);
         }
     }
 
@@ -479,9 +517,7 @@ impl Pool {
     pub fn close(&self) {
         self.stop();
         self.closed.store(true, Ordering::SeqCst);
-        while self.handing.load(Ordering::SeqCst) != 0 {
-            std::thread::yield_now();
-        }
+        self.join_workers();
         let keeper = self.keeper_thread.lock().take();
         if let Some(thread) = keeper {
             self.keeper.wake();

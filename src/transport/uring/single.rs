@@ -3,11 +3,14 @@
 //! handler runs on the thread that called the loop.
 //!
 //! Only the keeper helps, for replies that come while a handler runs; what it receives is sent back here to be
-//! served. The thread owns the ring; entries belong to the pool.
+//! served. The thread owns the ring; entries belong to the pool. Between two loops the session keeps the ring with its
+//! armed entries for the thread, so that what the kernel sends meanwhile waits there: a ring that is closed takes
+//! requests with it that were on their way to an entry.
 
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use crate::errno::Errno;
 use crate::sys::cpu::thread_id;
@@ -25,6 +28,8 @@ const SUBMISSIONS: u32 = 64;
 /// Entries per queue. Handlers run one after the other anyway; more than one entry only keeps the queue from running
 /// dry when replies come later.
 const ENTRIES: usize = 2;
+/// The kernel cancels the entries of a closed ring in the background; by then it has.
+const CANCELLED_IN: Duration = Duration::from_millis(20);
 
 const RUNNING: u8 = 0;
 const WAITING: u8 = 1;
@@ -64,55 +69,76 @@ pub struct Single {
     /// The queue whose entry was last handed over, and its mark then.
     committed: Option<(u16, u32)>,
     over: bool,
-    /// The kernel may hold requests from an earlier loop.
-    pub taken_up_again: bool,
+    /// Device and exit event are being watched.
+    watching: bool,
 }
+
+// SAFETY: the entries are the pool's and live as long as it; only the thread that made the ring submits to it.
+unsafe impl Send for Single {}
 
 impl Single {
     /// Everything that can be refused, before the ring is granted.
     pub fn prepare(config: Config, owner: Owner) -> Result<Single, Errno> {
         let pool = Pool::new(config, owner);
-        let single = pool.start_keeper().and_then(|()| Single::take_up(&pool));
+        let single = pool.start_keeper().and_then(|()| Single::new(&pool));
         single.inspect_err(|_| pool.close())
     }
 
-    /// A new thread's state for a pool, which may have served a loop before.
-    pub fn take_up(pool: &Arc<Pool>) -> Result<Single, Errno> {
+    fn new(pool: &Arc<Pool>) -> Result<Single, Errno> {
         let ring = Ring::new(SUBMISSIONS, pool.config.fuse_fd)?;
-        pool.queues.iter().for_each(Queue::lost_its_entries);
         let qids = (0..pool.config.queues).flat_map(|qid| [qid; ENTRIES]);
         let entries = qids.map(|qid| pool.new_entry(qid)).collect::<Result<_, _>>()?;
-        let post = Arc::new(Post { mailbox: Mailbox::new(), state: AtomicU8::new(RUNNING) });
-        post.mailbox.open(ring.fd());
-        let desk = Desk::new();
-        desk.thread.store(thread_id(), Ordering::Relaxed);
-        *pool.desks.lock() = vec![desk.clone()];
-        *pool.single.lock() = Some(post.clone());
-        Ok(Single {
+        let single = Single {
             pool: pool.clone(),
-            post,
-            desk,
+            post: Arc::new(Post { mailbox: Mailbox::new(), state: AtomicU8::new(RUNNING) }),
+            desk: Desk::new(),
             ring,
             spin: Spin::new(pool.config.spin),
             entries,
             scratch: Vec::new(),
             committed: None,
             over: false,
-            taken_up_again: false,
-        })
+            watching: false,
+        };
+        single.desk.thread.store(thread_id(), Ordering::Relaxed);
+        single.open();
+        Ok(single)
+    }
+
+    /// Begins another loop with the ring of an earlier one, which only its thread can use; else with a new one.
+    pub fn again(earlier: Option<Box<Single>>, pool: &Arc<Pool>) -> Result<Box<Single>, Errno> {
+        if let Some(own) =
+            earlier.filter(|earlier| earlier.desk.thread.load(Ordering::Relaxed) == thread_id())
+        {
+            own.open();
+            return Ok(own);
+        }
+        // The other ring is closed now.
+        std::thread::sleep(CANCELLED_IN);
+        pool.queues.iter().for_each(Queue::lost_its_entries);
+        let mut single = Box::new(Single::new(pool)?);
+        let entries = single.entries.clone();
+        single.start()?;
+        for entry in entries {
+            // SAFETY: the pool owns it. What waits from an earlier loop must not go on waiting.
+            pool.registered(unsafe { entry.as_ref() });
+        }
+        Ok(single)
+    }
+
+    /// Lets others leave things here.
+    fn open(&self) {
+        self.post.mailbox.open(self.ring.fd());
+        *self.pool.desks.lock() = vec![self.desk.clone()];
+        *self.pool.single.lock() = Some(self.post.clone());
     }
 
     /// Registers the entries. On an error the mount is on `/dev/fuse`, and the pool is closed.
     pub fn start(&mut self) -> Result<Arc<Pool>, Errno> {
-        let entries = std::mem::take(&mut self.entries);
-        for entry in &entries {
-            self.arm(*entry, Ring::register);
+        for entry in std::mem::take(&mut self.entries) {
+            self.arm(entry, Ring::register);
         }
         let submitted = self.ring.submit_and_wait(0, None);
-        for entry in entries.iter().filter(|_| self.taken_up_again) {
-            // SAFETY: the pool owns it. What waits from an earlier loop must not go on waiting.
-            self.pool.registered(unsafe { entry.as_ref() });
-        }
         while let Some(completion) = self.ring.pop() {
             if completion.result < 0 && completion.user_data != WAKE {
                 self.give_up();
@@ -136,8 +162,10 @@ impl Single {
 
     /// Serves until the session is to end. `read_device` reads what `/dev/fuse` has, without waiting.
     pub fn run(&mut self, exit: &ExitFlag, mut read_device: impl FnMut()) -> Result<(), Errno> {
-        self.ring.watch(self.pool.config.fuse_fd, DEVICE);
-        self.ring.watch(exit.wake_fd(), EXIT);
+        if !std::mem::replace(&mut self.watching, true) {
+            self.ring.watch(self.pool.config.fuse_fd, DEVICE);
+            self.ring.watch(exit.wake_fd(), EXIT);
+        }
         while let Some(entry) = self.pool.take_backlog() {
             self.serve(entry);
         }
@@ -176,7 +204,9 @@ impl Single {
             (NonNull::new(completion.user_data as *mut Entry), completion.result, special)
         {
             // SAFETY: the pool owns it.
-            unsafe { entry.as_ref() }.fetched();
+            let request = unsafe { entry.as_ref() };
+            self.pool.taken(request);
+            request.fetched();
             self.pool.keep(entry);
         }
     }

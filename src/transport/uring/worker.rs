@@ -84,6 +84,8 @@ struct Worker {
     scratch: Vec<u8>,
     /// The queue of the last entry that was armed here.
     queue: u16,
+    /// An entry is the kernel's through this ring.
+    armed: bool,
     /// The queue's mark when the entry was armed, until it is known whether something waited.
     committed: Option<u32>,
     watch: BlockWatch,
@@ -112,6 +114,7 @@ pub fn run(pool: Arc<Pool>, desk: Arc<Desk>, start: Start) {
         spin,
         scratch: Vec::new(),
         queue: 0,
+        armed: false,
         committed: None,
         watch: BlockWatch::default(),
         homeless: false,
@@ -199,33 +202,52 @@ impl Worker {
         // SAFETY: the pool owns it, and it is this thread's to arm.
         let entry = unsafe { entry.as_ref() };
         self.pool.arming(entry);
+        self.armed = true;
         self.queue = entry.qid;
         how(&mut self.ring, entry);
     }
 
+    /// Serves until there is nothing more to serve, over as many loops as there are.
     fn work(&mut self) {
-        while !self.over && !self.pool.stopping() {
-            if let Err(e) = self.wait() {
+        loop {
+            if let Err(e) = self.serve_loop() {
                 warning!("fuse: waiting for requests failed: {e}");
                 return self.pool.service().ended(e.negated());
             }
+            // The last reply. What comes in exchange waits for another loop.
+            let _ = self.ring.submit_and_wait(0, None);
+            while let Some(completion) = self.ring.pop() {
+                self.leave_behind(completion);
+            }
+            if self.over || !self.armed || !self.pool.pause(&self.desk) {
+                return;
+            }
+            self.collect_mail();
+        }
+    }
+
+    fn serve_loop(&mut self) -> Result<(), Errno> {
+        while !self.over && !self.pool.stopping() {
+            self.wait()?;
             while let Some(completion) = self.ring.pop() {
                 self.completed(completion);
             }
         }
-        // The last reply. What comes in exchange waits for another loop.
-        let _ = self.ring.submit_and_wait(0, None);
-        while let Some(completion) = self.ring.pop() {
-            self.leave_behind(completion);
-        }
+        Ok(())
     }
 
-    fn leave_behind(&self, completion: Completion) {
-        let entry = NonNull::new(completion.user_data as *mut Entry);
-        if let (Some(entry), 0, true) = (entry, completion.result, completion.user_data != WAKE) {
-            // SAFETY: the pool owns it.
-            unsafe { entry.as_ref() }.fetched();
-            self.pool.keep(entry);
+    fn leave_behind(&mut self, completion: Completion) {
+        let Some(pointer) = NonNull::new(completion.user_data as *mut Entry) else { return };
+        if completion.user_data == WAKE {
+            return;
+        }
+        self.armed = false;
+        // SAFETY: the pool owns it.
+        let entry = unsafe { pointer.as_ref() };
+        self.pool.taken(entry);
+        if completion.result >= 0 {
+            entry.fetched();
+            self.pool.keep(pointer);
         }
     }
 
@@ -265,6 +287,7 @@ impl Worker {
             return;
         };
         self.committed = None;
+        self.armed = false;
         // SAFETY: user data of entries are their addresses, and the pool keeps them.
         self.pool.taken(unsafe { entry.as_ref() });
         match completion.result {

@@ -57,7 +57,8 @@ struct fs_run {
 	const struct fuse_lowlevel_ops *ops;
 	size_t op_size;
 	void *userdata;
-	/* Called with "new", "mounted", "daemonized", "looped", "destroyed". */
+	/* Called with "new", "mounted", "daemonized", "looped",
+	 * "unmounted", "destroyed". */
 	void (*stage)(const char *name, struct fuse_session *se);
 };
 
@@ -134,6 +135,7 @@ static inline int fs_main(struct fuse_args *args, const struct fs_run *r)
 	status = ret == 0 ? 0 : ret > 0 ? 100 + ret : 2;
 out_unmount:
 	fuse_session_unmount(se);
+	fs_stage(r, "unmounted", se);
 out_signals:
 	fuse_remove_signal_handlers(se);
 out_destroy:

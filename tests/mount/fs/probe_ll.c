@@ -51,6 +51,8 @@ static int tasks_before_loop, hold_count;
 static struct fuse_session *session;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
+/* Taken for good before the session is destroyed: nobody may reply after that. */
+static pthread_rwlock_t living = PTHREAD_RWLOCK_INITIALIZER;
 static struct job jobs[MAX_JOBS];
 static int njobs, nheld, answerer_on;
 static FILE *replied; /* names whose reply was accepted */
@@ -125,7 +127,9 @@ static int reply_entry(fuse_req_t req, uint64_t ino, const char *name)
 
 	snprintf(copy, sizeof(copy), "%s", name);
 	fill(&e.attr, ino);
+	pthread_rwlock_rdlock(&living);
 	ret = fuse_reply_entry(req, &e);
+	pthread_rwlock_unlock(&living);
 	if (ret == 0 && replied) {
 		pthread_mutex_lock(&lock);
 		fprintf(replied, "%s\n", copy);
@@ -414,10 +418,12 @@ static void stage(const char *name, struct fuse_session *se)
 
 	if (!strcmp(name, "new"))
 		session = se;
+	if (!strcmp(name, "unmounted"))
+		pthread_rwlock_wrlock(&living);
 	if (!strcmp(name, "daemonized"))
 		loop_tid = test_gettid();
-	if (strcmp(name, "looped") && strcmp(name, "destroyed") &&
-	    tasks > tasks_before_loop)
+	if (strcmp(name, "looped") && strcmp(name, "unmounted") &&
+	    strcmp(name, "destroyed") && tasks > tasks_before_loop)
 		tasks_before_loop = tasks;
 	/* A thread that was joined is listed by the kernel for a moment longer. */
 	for (int i = 0; !strcmp(name, "destroyed") && tasks > 1 && i < 100; i++) {
