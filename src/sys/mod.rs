@@ -12,4 +12,5 @@ pub mod process;
 pub mod signal;
 pub mod splice;
 pub mod text;
+pub mod time;
 pub mod uring;

@@ -5,10 +5,16 @@
 //! is the one whose request we hope for. Spinning that was in vain makes the next ones rarer, until there are none:
 //! an idle or slow mount does not spin at all.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// Longest spin; a client that does little else sends its next request within a few tens of microseconds.
-pub const DEFAULT_SPIN: Duration = Duration::from_micros(50);
+use crate::sys::time::now;
+
+/// Longest spin. A client that does little else sends its next request within a few microseconds if it is on a CPU that is
+/// awake; but where the scheduler moves it to an idle one with each reply, as it does on an otherwise idle machine, it
+/// takes that CPU's wake-up longer, which in a virtual machine is more than 50 microseconds.
+pub const DEFAULT_SPIN: Duration = Duration::from_micros(200);
+/// The clock is looked at after so many looks for a request.
+const LOOKS: u32 = 4;
 /// So many vain spins in a row and we sleep at once...
 const PATIENCE: u32 = 4;
 /// ...but try again after so many requests.
@@ -38,15 +44,17 @@ impl Spin {
         if !self.worth_it() {
             return false;
         }
-        let start = Instant::now();
+        let end = now() + self.limit.as_nanos() as u64;
         loop {
-            std::thread::yield_now();
-            if ready() {
-                self.vain = 0;
-                self.streak = self.streak.saturating_add(1);
-                return true;
+            for _ in 0..LOOKS {
+                std::thread::yield_now();
+                if ready() {
+                    self.vain = 0;
+                    self.streak = self.streak.saturating_add(1);
+                    return true;
+                }
             }
-            if start.elapsed() >= self.limit {
+            if now() >= end {
                 self.vain += 1;
                 self.streak = 0;
                 return false;

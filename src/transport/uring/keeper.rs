@@ -17,10 +17,11 @@ use std::time::Duration;
 use crate::errno::Errno;
 use crate::log::warning;
 use crate::sys::cpu;
+use crate::sys::time::now;
 use crate::transport::threads::{Runs, spawn};
 use crate::transport::uring::desk::Desk;
 use crate::transport::uring::entry::Entry;
-use crate::transport::uring::pool::{Pool, now};
+use crate::transport::uring::pool::Pool;
 use crate::transport::uring::ring::{Completion, Ring, WAKE};
 use crate::transport::uring::worker::connection_over;
 

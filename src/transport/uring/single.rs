@@ -14,12 +14,13 @@ use std::time::Duration;
 
 use crate::errno::Errno;
 use crate::sys::cpu::thread_id;
+use crate::sys::time::now;
 use crate::transport::exit::ExitFlag;
 use crate::transport::spin::Spin;
 use crate::transport::uring::desk::Desk;
 use crate::transport::uring::entry::{AfterHandler, Entry};
 use crate::transport::uring::mailbox::Mailbox;
-use crate::transport::uring::pool::{Config, Owner, Pool, now};
+use crate::transport::uring::pool::{Config, Owner, Pool};
 use crate::transport::uring::queue::Queue;
 use crate::transport::uring::ring::{Completion, DEVICE, EXIT, Ring, WAKE};
 use crate::transport::uring::worker::{connection_over, serve_entry};

@@ -13,12 +13,13 @@ use std::sync::mpsc::{Receiver, Sender};
 use crate::errno::Errno;
 use crate::log::warning;
 use crate::sys::cpu::{self, thread_id, waits_of_this_thread};
+use crate::sys::time::now;
 use crate::transport::Incoming;
 use crate::transport::slot::Route;
 use crate::transport::spin::Spin;
 use crate::transport::uring::desk::Desk;
 use crate::transport::uring::entry::{AfterHandler, Entry};
-use crate::transport::uring::pool::{Pool, now};
+use crate::transport::uring::pool::Pool;
 use crate::transport::uring::ring::{Completion, Ring, WAKE};
 use crate::wire::Opcode;
 
@@ -57,6 +58,11 @@ struct BlockWatch {
 }
 
 impl BlockWatch {
+    /// Whether the next handler's time is to be taken.
+    fn wants_time(&self) -> bool {
+        self.suspicious > 0 || self.handlers.wrapping_add(1) % SAMPLE == 0
+    }
+
     fn before(&mut self) {
         if self.suspicious > 0 {
             self.before = waits_of_this_thread();
@@ -89,6 +95,8 @@ struct Worker {
     /// The queue's mark when the entry was armed, until it is known whether something waited.
     committed: Option<u32>,
     watch: BlockWatch,
+    /// No handler has run since.
+    waited: bool,
     /// The queue's CPU is not ours to run on.
     homeless: bool,
     over: bool,
@@ -117,6 +125,7 @@ pub fn run(pool: Arc<Pool>, desk: Arc<Desk>, start: Start) {
         armed: false,
         committed: None,
         watch: BlockWatch::default(),
+        waited: true,
         homeless: false,
         over: false,
     };
@@ -260,6 +269,7 @@ impl Worker {
         if let Some(mark) = self.committed.take() {
             self.pool.queues[usize::from(self.queue)].was_empty(mark);
         }
+        self.waited = true;
         let found = self.ring.has_work() || self.spin();
         self.ring.submit_and_wait(u32::from(!found), None)
     }
@@ -350,9 +360,13 @@ impl Worker {
             entry.answer_kick();
             return AfterHandler::Commit;
         }
-        let started = now();
+        // Short handlers in a row share a time: reading the clock takes longer than many of them.
+        if self.waited || self.watch.wants_time() {
+            self.desk.since.store(now(), Ordering::Relaxed);
+        }
+        self.waited = false;
+        let started = self.desk.since.load(Ordering::Relaxed);
         self.watch.before();
-        self.desk.since.store(started, Ordering::Relaxed);
         self.desk.serving.store(std::ptr::from_ref(entry).cast_mut(), Ordering::Release);
         self.pool.stay_awake();
         let Worker { pool, scratch, .. } = self;
