@@ -35,7 +35,7 @@ class Variant:
 
     @classmethod
     def parse(cls, text):
-        """NAME=PREFIX[,-oOPTION...][,ENV=VALUE...]"""
+        """NAME=PREFIX[,-oOPTION...][,ENV=VALUE...]; the prefix `limit` is limit.c."""
         name, sep, rest = text.partition("=")
         prefix, *items = rest.split(",")
         if not sep or not name or not prefix:
@@ -44,6 +44,8 @@ class Variant:
         env = dict(i.split("=", 1) for i in items if not i.startswith("-") and "=" in i)
         if len(options) + len(env) != len(items):
             raise Failed(f"--variant {text}: an item is neither -OPTION nor ENV=VALUE")
+        if prefix == "limit":
+            return cls(name, None, options, env, "limit")
         return cls(name, prefix, options, env)
 
     def describe(self):

@@ -74,8 +74,10 @@ def warn(jobs):
 def measure(args, jobs):
     found = variants(args)
     warn(jobs)
-    prefix = next(v.prefix for v in found if v.prefix)
-    binaries = build(prefix, args.limit)
+    prefix = next((v.prefix for v in found if v.prefix), None)
+    if prefix is None:
+        raise Failed("limit.c alone: there are no headers to build nullfs against")
+    binaries = build(prefix, any(v.role == "limit" for v in found))
     base = pathlib.Path(tempfile.mkdtemp(prefix="ringfuse-bench."))
     mountpoint, backing = base / "mnt", base / "backing"
     mountpoint.mkdir()
