@@ -3,7 +3,7 @@
  * client: keeps a mounted nullfs busy and prints, on one line,
  *
  *   operations per second, operations done, p50 and p99 of the latency in us,
- *   CPU seconds used
+ *   CPU seconds used, CPU seconds that the processes of -b used
  *
  *   client [-t THREADS] [-s SECONDS] [-k KIB] [-c CPU] [-b] DIR OPERATION
  *
@@ -36,6 +36,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -244,11 +245,11 @@ static unsigned long total(void)
 	return sum;
 }
 
-static double cpu_seconds(void)
+static double cpu_seconds(int who)
 {
 	struct rusage r;
 
-	getrusage(RUSAGE_SELF, &r);
+	getrusage(who, &r);
 	return (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) +
 	       (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1e6;
 }
@@ -265,6 +266,9 @@ static void pin(int cpu)
 		die("sched_setaffinity");
 }
 
+static pid_t hog_pid[CPU_SETSIZE];
+static int hog_count;
+
 /* In a session of its own, so that it competes with us as a stranger would. */
 static void hog(int cpu)
 {
@@ -273,8 +277,10 @@ static void hog(int cpu)
 
 	if (child == -1)
 		die("fork");
-	if (child != 0)
+	if (child != 0) {
+		hog_pid[hog_count++] = child;
 		return;
+	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(0);
@@ -297,6 +303,14 @@ static void start_hogs(void)
 				hog(last);
 			last = cpu;
 		}
+}
+
+static void end_hogs(void)
+{
+	for (int i = 0; i < hog_count; i++) {
+		kill(hog_pid[i], SIGKILL);
+		waitpid(hog_pid[i], NULL, 0);
+	}
 }
 
 static void start_clients(void)
@@ -364,7 +378,9 @@ int main(int argc, char *argv[])
 	atomic_store(&stop, true);
 	for (int i = 0; i < threads; i++)
 		pthread_join(clients[i].thread, NULL);
-	printf("%.1f %lu %.1f %.1f %.4f\n", (double)(after - before) / seconds, total(),
-	       percentile(0.5), percentile(0.99), cpu_seconds());
+	end_hogs();
+	printf("%.1f %lu %.1f %.1f %.4f %.4f\n", (double)(after - before) / seconds, total(),
+	       percentile(0.5), percentile(0.99), cpu_seconds(RUSAGE_SELF),
+	       cpu_seconds(RUSAGE_CHILDREN));
 	return 0;
 }

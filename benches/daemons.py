@@ -3,7 +3,9 @@
 
 import os
 import pathlib
+import signal
 import subprocess
+import sys
 import time
 
 TICK = os.sysconf("SC_CLK_TCK")
@@ -91,13 +93,19 @@ class Mount:
                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
             self.pid = find_daemon(mountpoint)
             if self.pid is None:
-                raise Failed(f"{variant.name}: no daemon serves the mount")
-            os.stat(mountpoint)  # the session is up after the first reply
+                raise Failed("no daemon serves it")
+            # The session is up after the first reply; if there is none, somebody else waits for it.
+            subprocess.run(["stat", str(mountpoint)], check=True, timeout=5, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.PIPE, text=True)
             time.sleep(0.1)
             self.check_library()
         except (OSError, subprocess.SubprocessError, Failed) as e:
             self.unmount()
-            raise Failed(f"{variant.name}: {e}: {getattr(e, 'stderr', '')}") from e
+            why = " ".join((getattr(e, "stderr", None) or str(e)).split())
+            raise Failed(f"no mount: {why}") from e
+        except BaseException:  # interrupted
+            self.unmount()
+            raise
 
     def check_library(self):
         if self.variant.libdir is None:
@@ -110,7 +118,7 @@ class Mount:
         for line in pathlib.Path(f"/proc/{self.pid}/status").read_text().splitlines():
             if line.startswith("VmRSS:"):
                 return int(line.split()[1])
-        raise Failed(f"{self.variant.name}: the daemon is gone")
+        raise Failed("the daemon is gone")
 
     def cpu_seconds(self):
         """Of all its threads, ended ones too."""
@@ -141,31 +149,35 @@ class Mount:
             total += next(int(l.split()[1]) for l in info.splitlines() if l.startswith("CqTail:"))
         return total
 
-    def abort(self):
-        """Ends the connection: everybody who waits for a reply gets an error."""
+    def minor(self):
+        """The mount's device number, None if there is no mount; asks the daemon nothing."""
         for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines():
             fields = line.split()
             if fields[4] == str(self.mountpoint):
-                minor = fields[2].split(":")[1]
-                try:
-                    pathlib.Path(f"/sys/fs/fuse/connections/{minor}/abort").write_text("1")
-                except OSError:
-                    pass
+                return fields[2].split(":")[1]
+        return None
+
+    def abort(self):
+        """Ends the connection: everybody who waits for a reply gets an error."""
+        try:
+            pathlib.Path(f"/sys/fs/fuse/connections/{self.minor()}/abort").write_text("1")
+        except OSError:
+            pass  # it has ended meanwhile
 
     def unmount(self):
-        """True if the daemon ended by itself."""
-        command = ["umount", str(self.mountpoint)]
+        """Whatever state the daemon is in, nothing is left of it."""
+        quiet = {"check": False, "stderr": subprocess.DEVNULL}
         try:
-            subprocess.run(command, check=False, stderr=subprocess.DEVNULL, timeout=5)
+            subprocess.run(["umount", str(self.mountpoint)], timeout=5, **quiet)
         except subprocess.TimeoutExpired:
             pass
-        if os.path.ismount(self.mountpoint):
+        if self.minor() is not None:
             self.abort()
-            subprocess.run(["umount", "-l", str(self.mountpoint)], check=False, stderr=subprocess.DEVNULL)
+            subprocess.run(["umount", "-l", str(self.mountpoint)], **quiet)
         deadline = time.monotonic() + 3
         while self.pid and alive(self.pid):
             if time.monotonic() > deadline:
-                os.kill(self.pid, 9)
-                return False
+                print(f"{self.variant.name}: the daemon had to be killed", file=sys.stderr)
+                os.kill(self.pid, signal.SIGKILL)
+                return
             time.sleep(0.01)
-        return True

@@ -15,6 +15,7 @@ from daemons import Failed
 
 CPUS = sorted(os.sched_getaffinity(0))
 TREE_DIRS, TREE_FILES = 50, 40
+FIO_FILE = {"nullfs": "f0", "passthrough": "fio"}  # 64 MiB, of each filesystem
 GRACE = 6  # seconds that a driver may take longer than it was asked for
 
 
@@ -25,6 +26,7 @@ class Sample:
     cpu: float             # CPU seconds of the clients, of the whole run
     p50: float = None      # latency, us
     p99: float = None
+    hogs: float = 0        # CPU seconds of what kept other CPUs busy
 
 
 class Driver:
@@ -40,13 +42,15 @@ class Driver:
             shutil.rmtree(self.source() / "tree", ignore_errors=True)
             if workload.drive.what == "rm":
                 self._untar(self.source())
-        elif workload.fs == "passthrough" and not (self.source() / "fio").exists():
-            (self.source() / "fio").write_bytes(bytes(64 << 20))
+        elif workload.fs == "passthrough" and not (self.source() / FIO_FILE["passthrough"]).exists():
+            (self.source() / FIO_FILE["passthrough"]).write_bytes(bytes(64 << 20))
 
     def run(self, workload, mount):
         drive = workload.drive
-        return {workloads.Client: self._client, workloads.Fio: self._fio,
-                workloads.Tree: self._tree, workloads.Idle: self._idle}[type(drive)](drive, mount)
+        if isinstance(drive, workloads.Fio):
+            return self._fio(drive, mount.mountpoint / FIO_FILE[workload.fs])
+        return {workloads.Client: self._client, workloads.Tree: self._tree,
+                workloads.Idle: self._idle}[type(drive)](drive, mount)
 
     def source(self):
         """What passthrough shows."""
@@ -59,13 +63,10 @@ class Driver:
         command += ["-c", CPUS[-1]] if drive.pinned else []
         command += ["-b"] if drive.busy else []
         out = run([*command, mount.mountpoint, drive.operation], self.seconds).split()
-        rate, done, p50, p99, cpu = map(float, out)
-        return Sample(rate, done, cpu, p50, p99)
+        rate, done, p50, p99, cpu, hogs = map(float, out)
+        return Sample(rate, done, cpu, p50, p99, hogs)
 
-    def _fio(self, drive, mount):
-        where = mount.mountpoint / "f0"
-        if not where.exists():  # passthrough: the files are made in its source
-            where = mount.mountpoint / "fio"
+    def _fio(self, drive, where):
         command = ["fio", "--name=bench", "--thread", f"--filename={where}", f"--size={drive.size}",
                    "--time_based", f"--runtime={int(self.seconds * 1000)}ms", "--ramp_time=200ms",
                    "--group_reporting", "--fallocate=none", "--randrepeat=1", "--output-format=json",
@@ -131,8 +132,9 @@ def run(command, seconds):
     try:
         out, err = process.communicate(timeout=seconds + GRACE)
     except subprocess.TimeoutExpired:
-        process.kill()  # ends when the mount is aborted
         raise Failed(f"{name} hangs") from None
+    finally:
+        process.kill()  # if it still runs it may need the mount's abort to end
     if process.returncode:
         raise Failed(f"{name}: {err.strip() or process.returncode}")
     return out

@@ -31,7 +31,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ENTRIES 1
+#define ENTRIES 4
 #define SPIN_US 50
 #define MAX_ENTRIES 64
 

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """A summary (compare.Summary) as an SVG: a group of bars per workload, 1 is the best peer, ticks are goals."""
 
+import math
 from xml.sax.saxutils import escape
+
+import workloads
 
 COLOURS = ("#9aa5b1", "#5b7083", "#e0662f", "#2f8fe0", "#7a4fc2", "#3a9d5d", "#c23a6b")
 LEFT, WIDTH, RIGHT, BAR, GAP, TOP = 130, 560, 190, 9, 10, 60
-MOST = 4.0  # longer bars are cut, and say so
+MOST = 4  # longer bars are cut, and say so
 
 
 def relative(row, summary):
@@ -36,15 +39,25 @@ class Canvas:
                 f'<rect width="{width}" height="{height}" fill="#fff"/>\n' + "\n".join(self.parts) + "\n</svg>\n")
 
 
-def group(canvas, row, summary, y, scale):
+def longest(rows, summary):
+    """How far the axis goes: as far as bars and goals do, up to MOST."""
+    ends = [v for r in rows for v in relative(r, summary).values() if v]
+    ends += [r["job"].goal for r in rows if r["job"].goal and summary.goals]
+    return min(MOST, math.ceil(2 * max(ends, default=1)) / 2)
+
+
+def group(canvas, row, summary, y, most):
     job, values = row["job"], relative(row, summary)
+    scale = WIDTH / most
     middle = y + len(summary.names) * BAR / 2 + 4
     canvas.text(LEFT - 8, middle, job.id, "end")
     for i, name in enumerate(summary.names):
         value = values[name]
-        canvas.rect(LEFT, y + i * BAR, min(value or 0, MOST) * scale, BAR - 1, COLOURS[i % len(COLOURS)])
-        if value and value > MOST:
-            canvas.text(LEFT + MOST * scale + 3, y + (i + 1) * BAR - 1, f"{value:.1f}", size=9)
+        canvas.rect(LEFT, y + i * BAR, min(value or 0, most) * scale, BAR - 1, COLOURS[i % len(COLOURS)])
+        if value is None:
+            canvas.text(LEFT + 3, y + (i + 1) * BAR - 1, "-", size=9)
+        elif value > most:
+            canvas.text(LEFT + WIDTH + 3, y + (i + 1) * BAR - 1, f"{value:.1f}", size=9)
     if job.goal and summary.goals:
         x = LEFT + job.goal * scale
         canvas.line(x, y - 2, x, y + len(summary.names) * BAR + 1, "#111", 2)
@@ -55,8 +68,9 @@ def group(canvas, row, summary, y, scale):
 
 
 def svg(summary):
-    canvas, scale = Canvas(), WIDTH / MOST
-    rows = [r for r in summary.rows if r["job"].drive.__class__.__name__ != "Idle"]
+    canvas = Canvas()
+    rows = [r for r in summary.rows if not isinstance(r["job"].drive, workloads.Idle)]
+    most = longest(rows, summary)
     height = TOP + len(rows) * (len(summary.names) * BAR + GAP) + 10
     base = "the better peer" if len(summary.base) > 1 else summary.base[0]
     info = summary.results["machine"]
@@ -69,10 +83,10 @@ def svg(summary):
     if summary.goals:
         canvas.line(x + 4, 27, x + 4, 39, "#111", 2)
         canvas.text(x + 10, 37, "goal")
-    for tick in range(int(MOST) + 1):
-        at = LEFT + tick * scale
-        canvas.line(at, TOP - 6, at, height - 8, "#888" if tick == 1 else "#ddd")
-        canvas.text(at, TOP - 9, str(tick), "middle", 9, "#555")
+    for half in range(int(most * 2) + 1):
+        at = LEFT + half / 2 * WIDTH / most
+        canvas.line(at, TOP - 6, at, height - 8, "#888" if half == 2 else "#ddd")
+        canvas.text(at, TOP - 9, f"{half / 2:g}", "middle", 9, "#555")
     for i, row in enumerate(rows):
-        group(canvas, row, summary, TOP + i * (len(summary.names) * BAR + GAP), scale)
+        group(canvas, row, summary, TOP + i * (len(summary.names) * BAR + GAP), most)
     return canvas.svg(LEFT + WIDTH + RIGHT, height)

@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -84,8 +85,10 @@ def measure(args, jobs):
     backing.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-osize=512m", "ringfuse-bench", backing], check=True)
     try:
+        count = len(jobs) * len(found) * args.rounds
+        print(f"{count} measurements, about {count * (args.seconds + 0.6):.0f} s", file=sys.stderr)
         driver = Driver(binaries["client"], backing, args.seconds)
-        rows = compare.Bench(found, driver, binaries, mountpoint).rounds(jobs, args.rounds)
+        rows = compare.Bench(found, driver, binaries, mountpoint, args.retries).rounds(jobs, args.rounds)
     finally:
         subprocess.run(["umount", "-l", backing], check=False)
         for directory in (mountpoint, backing, base):
@@ -111,11 +114,12 @@ def parse():
     p.add_argument("--option", action="append", default=[], help="for every daemon, e.g. --option=-s")
     p.add_argument("--variant", action="append", default=[], metavar="NAME=PREFIX[,-oOPTION][,ENV=VALUE]",
                    help="one more of ours, to compare settings in one run")
-    p.add_argument("--limit", action="store_true", help="also a server without a library (stat, read4k)")
+    p.add_argument("--limit", action="store_true", help="also a server without a library (stat, open, read4k, write4k)")
     p.add_argument("--only", metavar="LIST", help="names (stat), ids (stat/8) or patterns ('*/1busy')")
     p.add_argument("--quick", action="store_true", help="fewer workloads, 3 short rounds")
     p.add_argument("--rounds", type=int)
     p.add_argument("--seconds", type=float, help="per measurement")
+    p.add_argument("--retries", type=int, default=2, help="of a measurement that others disturbed")
     p.add_argument("--list", action="store_true", help="print the workloads and goals")
     p.add_argument("--json", metavar="FILE", help="write every single value there")
     p.add_argument("--svg", metavar="FILE", help="write the plot there")
@@ -142,8 +146,13 @@ def with_ring(args, jobs):
             SWITCH.write_text(was)
 
 
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
 def main():
     args = parse()
+    signal.signal(signal.SIGTERM, interrupt)
     try:
         jobs = workloads.pick(args.only.split(",") if args.only else [], args.quick)
     except KeyError as e:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """A summary (compare.Summary) as text."""
 
+import compare
+
 CELL, RATIO = 15, 26
 
 
@@ -12,7 +14,7 @@ def number(value):
 
 def rate_cell(cell, job):
     if cell["median"] is None:
-        return "fails"
+        return "fails" if not cell["none"] else "-"
     spread = "" if cell["spread"] is None else f" ±{cell['spread'] * 100:.0f}%"
     return number(cell["median"] * job.scale) + spread
 
@@ -65,8 +67,11 @@ def errors(summary):
         samples = summary.results["rows"][row["job"].id]
         for n in summary.names:
             why = next((s["error"] for s in samples.get(n, []) if "error" in s), None)
-            if why and why != "not in limit.c":
-                yield f"{row['job'].id}: {n}: {' '.join(why.split())[:200]}"
+            if why and why != compare.NOT_IN_LIMIT:
+                yield f"{row['job'].id}: {n}: {why}"
+    some, of = summary.disturbed
+    if some:
+        yield f"{some} of {of} measurements shared the machine with something else: be careful"
 
 
 def text(summary):

@@ -118,10 +118,10 @@ EVERYBODY = ("1", "1busy", "1pin", "2", "8", "32")
 
 WORKLOADS = [
     *small("stat", "stat", 1, EVERYBODY, quick=("1", "1busy", "1pin", "8", "32"), limit=True),
-    *small("open", "open", 2, EVERYBODY, quick=("8",)),
+    *small("open", "open", 2, EVERYBODY, quick=("8",), limit=True),
     *small("create", "create", 4, EVERYBODY, quick=("8",)),
     *small("read4k", "read", 1, EVERYBODY, quick=("1", "8", "32"), limit=True),
-    *small("write4k", "write", 1, ("1", "8"), quick=("8",)),
+    *small("write4k", "write", 1, ("1", "8"), quick=("8",), limit=True),
     *streams(), *aio(), *handlers(), *passthrough(),
     Workload("idle/0", Idle(), None, 0, unit="wakes/s", scale=1, quick=True),
 ]
