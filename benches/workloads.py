@@ -94,7 +94,7 @@ def handlers():
         for w in who:
             one = w.endswith("one")
             yield Workload(f"{name}/{w}", Client("stat", clients=int(w.removesuffix("one")), pinned=one),
-                           goal, options=options, **more)
+                           goal, options=options, full_load=name != "block1ms" and w != "1", **more)
     yield from each("burn20us", ("burn_us=20",), ("1", "8"), 1.05)
     yield from each("block1ms", ("block_us=1000",), ("8", "32", "8one", "32one"), 1.0, quick=True)
     yield from each("foreign", ("answer_threads=2",), ("1", "8", "32"), 1.05)
