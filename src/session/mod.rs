@@ -9,6 +9,7 @@ pub mod cmdline;
 pub mod init;
 mod initialise;
 pub mod options;
+pub mod retrieve;
 mod run;
 mod serve;
 
@@ -30,6 +31,7 @@ use crate::request::Request;
 use crate::request::decode::Operation;
 use crate::session::init::{ConnInfo, Has, Negotiated, Remembered};
 use crate::session::options::SessionOptions;
+use crate::session::retrieve::Retrieves;
 use crate::transport::dev::{Channel, Device, Io, Received};
 use crate::transport::exit::ExitFlag;
 use crate::transport::registry::Registry;
@@ -46,6 +48,8 @@ pub trait Filesystem: Send + Sync {
     fn init(&self, conn: &mut ConnInfo, remembered: &mut Remembered);
     /// Serves one operation. Whoever gets the request answers it. `want` are the `FUSE_CAP_*` that were settled on.
     fn handle(&self, request: Request, header: &FuseInHeader, operation: Operation<'_>, want: u64);
+    /// Data that a notification has asked for with `cookie`; it gets no reply.
+    fn retrieved(&self, request: Request, ino: u64, cookie: usize, offset: u64, data: &[u8]);
     /// The session is over; called once, if `init` was.
     fn destroy(&self);
 }
@@ -68,6 +72,8 @@ pub struct Session {
     destroyed: AtomicBool,
     /// A loop of ours runs.
     looping: AtomicBool,
+    /// What notifications asked for and has not come yet.
+    pub retrieves: Mutex<Retrieves>,
     /// The ring, once there is one; closed when the session unmounts, freed with it.
     pools: Mutex<Vec<Arc<Pool>>>,
 }
@@ -110,6 +116,7 @@ impl Session {
             init_called: AtomicBool::new(false),
             destroyed: AtomicBool::new(false),
             looping: AtomicBool::new(false),
+            retrieves: Mutex::default(),
             pools: Mutex::default(),
         })
     }

@@ -93,6 +93,13 @@ impl Session {
                 self.call_destroy();
                 let _ = request.done();
             }
+            Operation::NotifyReply { arg, data } => {
+                let cookie = self.retrieves.lock().end(header.unique);
+                match cookie {
+                    Some(cookie) => self.filesystem.retrieved(request, header.nodeid, cookie, arg.offset, data),
+                    None => request.no_reply(),
+                }
+            }
             _ if self.must_deny(header) => drop(request.fail(Errno::new(libc::EACCES))),
             operation => {
                 if let Some(umask) = umask_of(&operation) {
@@ -121,7 +128,6 @@ impl Session {
                     | Opcode::FLUSH
                     | Opcode::FORGET
                     | Opcode::BATCH_FORGET
-                    | Opcode::NOTIFY_REPLY
             )
     }
 }

@@ -100,6 +100,18 @@ impl Filesystem for CFilesystem {
         }
     }
 
+    fn retrieved(&self, request: Request, ino: u64, cookie: usize, offset: u64, data: &[u8]) {
+        let Some(function) = self.ops.retrieve_reply else {
+            return request.no_reply();
+        };
+        let mut bufv = one_buffer(data);
+        // SAFETY: the program's function; the data is lent to it until it returns.
+        unsafe {
+            let req = request.into_raw() as FuseReqT;
+            function(req, cookie as *mut c_void, ino, offset as i64, &raw mut bufv);
+        }
+    }
+
     fn handle(&self, request: Request, header: &FuseInHeader, operation: Operation<'_>, want: u64) {
         let call = Call { ops: &self.ops, request, ino: header.nodeid, want };
         // SAFETY: the program's functions get what `fuse_lowlevel.h` promises: a request, valid strings and data.
@@ -328,7 +340,6 @@ impl Call<'_> {
                 Operation::RemoveXattr { name } => call!(call, removexattr, ino, name.as_ptr()),
                 Operation::Access { mask } => call!(call, access, ino, mask as c_int),
                 Operation::BMap { block, blocksize } => call!(call, bmap, ino, blocksize as size_t, block),
-                Operation::NotifyReply { .. } => call.request.no_reply(),
                 _ => not_implemented(call.request),
             }
         }
@@ -363,9 +374,7 @@ impl Call<'_> {
             if call.ops.write_buf.is_none() {
                 return call!(call, write, ino, data.as_ptr().cast(), data.len(), offset, &raw mut fi);
             }
-            let mem = data.as_ptr().cast_mut().cast();
-            let buf = FuseBuf { size: data.len(), flags: 0, mem, fd: -1, pos: 0, mem_size: data.len() };
-            let mut bufv = FuseBufvec { count: 1, idx: 0, off: 0, buf: [buf] };
+            let mut bufv = one_buffer(data);
             call!(call, write_buf, ino, &raw mut bufv, offset, &raw mut fi);
         }
     }
@@ -419,6 +428,13 @@ impl Call<'_> {
             call.request.no_reply();
         }
     }
+}
+
+/// Data of a request as a vector. A filesystem does not write to it, though the type would let it.
+fn one_buffer(data: &[u8]) -> FuseBufvec {
+    let mem = data.as_ptr().cast_mut().cast();
+    let buf = FuseBuf { size: data.len(), flags: 0, mem, fd: -1, pos: 0, mem_size: data.len() };
+    FuseBufvec { count: 1, idx: 0, off: 0, buf: [buf] }
 }
 
 type OpenFn = unsafe extern "C" fn(FuseReqT, u64, *mut FuseFileInfo);
