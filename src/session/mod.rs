@@ -8,6 +8,7 @@
 pub mod cmdline;
 pub mod init;
 mod initialise;
+mod notify;
 pub mod options;
 pub mod retrieve;
 mod run;
@@ -38,6 +39,7 @@ use crate::transport::registry::Registry;
 use crate::transport::uring::{Owner, Pool};
 use crate::wire::FuseInHeader;
 
+pub use notify::Name;
 pub use run::LoopConfig;
 
 /// What a filesystem is to the session. The C edge implements it with a table of callbacks.
@@ -64,7 +66,6 @@ pub struct Session {
     /// Who started the daemon (for `allow_root`).
     owner_uid: u32,
     place: Mutex<Place>,
-    channel: Mutex<Option<Arc<Channel>>>,
     fd: AtomicI32,
     negotiated: OnceLock<Negotiated>,
     /// The filesystem's `init` was called; an INIT that failed after that is not tried again.
@@ -83,7 +84,7 @@ pub struct Session {
 struct Place {
     /// The mount point from the root on.
     path: Option<CString>,
-    device: Option<OwnedFd>,
+    device: Option<Arc<OwnedFd>>,
     mount: Option<Mount>,
 }
 
@@ -110,7 +111,6 @@ impl Session {
             // SAFETY: no arguments.
             owner_uid: unsafe { libc::getuid() },
             place: Mutex::default(),
-            channel: Mutex::new(None),
             fd: AtomicI32::new(-1),
             negotiated: OnceLock::new(),
             init_called: AtomicBool::new(false),
@@ -124,7 +124,7 @@ impl Session {
     /// Mounts; what is wrong has been logged.
     pub fn mount(&self, point: &CStr) -> Result<(), Errno> {
         let mut place = self.place.lock();
-        if place.device.is_some() || self.channel.lock().is_some() {
+        if place.device.is_some() || self.registry.line().is_open() {
             error!("fuse: the session is mounted already");
             return Err(Errno::new(libc::EBUSY));
         }
@@ -132,7 +132,8 @@ impl Session {
         // Before the daemon changes its directory.
         place.path = absolute(point);
         let (device, mount) = mount(point, &self.mount_options)?;
-        self.connect(device.as_raw_fd(), Arc::new(Device));
+        let device = Arc::new(device);
+        self.connect(device.as_raw_fd(), Arc::new(Device), Some(device.clone()));
         place.device = Some(device);
         place.mount = Some(mount);
         Ok(())
@@ -140,11 +141,11 @@ impl Session {
 
     /// Uses a descriptor of the program's own instead of a mount. It stays the program's.
     pub fn custom_io(&self, fd: RawFd, io: Arc<dyn Io>) {
-        self.connect(fd, io);
+        self.connect(fd, io, None);
     }
 
-    fn connect(&self, fd: RawFd, io: Arc<dyn Io>) {
-        *self.channel.lock() = Some(Channel::new(fd, io));
+    fn connect(&self, fd: RawFd, io: Arc<dyn Io>, device: Option<Arc<OwnedFd>>) {
+        self.registry.line().open(Channel::new(fd, io), device);
         self.fd.store(fd, Ordering::SeqCst);
     }
 
@@ -159,7 +160,7 @@ impl Session {
         }
         let place = std::mem::take(&mut *self.place.lock());
         if let (Some(device), Some(mount)) = (place.device, place.mount) {
-            *self.channel.lock() = None;
+            self.registry.line().close();
             self.fd.store(-1, Ordering::SeqCst);
             mount.unmount(device);
         }
@@ -197,7 +198,7 @@ impl Session {
     }
 
     fn channel(&self) -> Option<Arc<Channel>> {
-        self.channel.lock().clone()
+        self.registry.line().connection().ok().map(|connection| connection.channel)
     }
 
     /// Reads one message for a program that runs the loop itself. 0: the session is over.
@@ -257,6 +258,7 @@ impl Drop for Session {
             pool.close();
         }
         self.call_destroy();
+        self.registry.line().close();
         self.place.get_mut().device.take();
     }
 }
