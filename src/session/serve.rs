@@ -96,7 +96,9 @@ impl Session {
             Operation::NotifyReply { arg, data } => {
                 let cookie = self.retrieves.lock().end(header.unique);
                 match cookie {
-                    Some(cookie) => self.filesystem.retrieved(request, header.nodeid, cookie, arg.offset, data),
+                    Some(cookie) => {
+                        self.filesystem.retrieved(request, header.nodeid, cookie, arg.offset, data)
+                    }
                     None => request.no_reply(),
                 }
             }

@@ -53,7 +53,8 @@ fn each_kind_of_request_is_answered_once_in_both_shapes() {
 fn data_that_was_asked_for_comes_with_its_cookie() {
     for shape in SHAPES {
         let bench = Bench::new(answer);
-        let Some((sent, _)) = table().into_iter().find(|(sent, _)| sent.opcode == Opcode::NOTIFY_REPLY) else {
+        let Some((sent, _)) = table().into_iter().find(|(sent, _)| sent.opcode == Opcode::NOTIFY_REPLY)
+        else {
             panic!("the table has all operations")
         };
         let unique = bench.session.retrieves.lock().begin(7);

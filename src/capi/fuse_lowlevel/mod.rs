@@ -3,14 +3,18 @@
 //!
 //! - `cmdline`: what comes before a session. `session`: its life and its loops. `ops`: calls into the filesystem.
 //! - `notify`: messages to the kernel. `passthrough`: files that the kernel uses itself.
-//! - `req`: what a request tells. `reply`: answers. `direntry`: filling directory buffers. `custom_io`.
+//! - `ops_args`, `ops_more`: what these calls are made of.
+//! - `req`: what a request tells. `reply`, `reply_more`: answers. `direntry`: filling directory buffers. `custom_io`.
 
 mod cmdline;
 mod custom_io;
 mod direntry;
 mod notify;
 mod ops;
+mod ops_args;
+mod ops_more;
 mod passthrough;
 mod reply;
+mod reply_more;
 mod req;
 mod session;
