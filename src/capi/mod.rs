@@ -11,6 +11,7 @@
 #![allow(unsafe_code)]
 
 mod fuse_common;
+mod fuse_common_conn;
 mod fuse_common_process;
 mod fuse_log;
 mod fuse_lowlevel;

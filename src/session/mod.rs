@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 pub mod cmdline;
+pub mod conn_opts;
 pub mod init;
 mod initialise;
 mod notify;
