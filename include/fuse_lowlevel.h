@@ -1051,8 +1051,8 @@ const struct fuse_ctx *fuse_req_ctx(fuse_req_t req);
  * @param req  the request
  * @param size elements of @p list; 0 to ask for the number of groups
  * @param list where to put them
- * @return number of groups, which may be more than @p size; or a negative
- *         error number, -ESRCH if the process is not to be found
+ * @return number of groups, which may be more than @p size; -EIO if the
+ *         process is not to be found
  */
 int fuse_req_getgroups(fuse_req_t req, int size, gid_t list[]);
 

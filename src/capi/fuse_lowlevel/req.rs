@@ -100,8 +100,9 @@ pub unsafe extern "C" fn fuse_req_getgroups(req: FuseReqT, size: c_int, list: *m
         return -libc::EINVAL;
     }
     match groups_of(slot.details().caller.pid) {
-        Err(e) => e.negated(),
-        Ok(groups) => {
+        // As libfuse has it, whatever the reason.
+        None => -libc::EIO,
+        Some(groups) => {
             for (at, group) in groups.iter().take(room).enumerate() {
                 // SAFETY: `list` has room for `size` elements.
                 unsafe { list.add(at).write(*group) };
