@@ -7,6 +7,7 @@
 
 pub mod cmdline;
 pub mod conn_opts;
+pub mod cuse;
 pub mod init;
 mod initialise;
 mod notify;
@@ -31,6 +32,7 @@ use crate::mount::{Mount, MountOptions, mount};
 use crate::opt::{Args, Refused};
 use crate::request::Request;
 use crate::request::decode::Operation;
+use crate::session::cuse::Announcement;
 use crate::session::init::{ConnInfo, Has, Negotiated, Remembered};
 use crate::session::options::SessionOptions;
 use crate::session::retrieve::Retrieves;
@@ -52,7 +54,15 @@ pub trait Filesystem: Send + Sync {
     /// Serves one operation. Whoever gets the request answers it. `want` are the `FUSE_CAP_*` that were settled on.
     fn handle(&self, request: Request, header: &FuseInHeader, operation: Operation<'_>, want: u64);
     /// Data that a notification has asked for with `cookie`; it gets no reply.
-    fn retrieved(&self, request: Request, ino: u64, cookie: usize, offset: u64, data: &[u8]);
+    fn retrieved(&self, request: Request, _ino: u64, _cookie: usize, _offset: u64, _data: &[u8]) {
+        request.no_reply();
+    }
+    /// For what is no filesystem: how it is announced to the kernel.
+    fn device(&self) -> Option<&Announcement> {
+        None
+    }
+    /// The kernel has taken the device.
+    fn device_is_there(&self) {}
     /// The session is over; called once, if `init` was.
     fn destroy(&self);
 }
@@ -160,10 +170,12 @@ impl Session {
             pool.close();
         }
         let place = std::mem::take(&mut *self.place.lock());
-        if let (Some(device), Some(mount)) = (place.device, place.mount) {
+        if let Some(device) = place.device {
             self.registry.line().close();
             self.fd.store(-1, Ordering::SeqCst);
-            mount.unmount(device);
+            if let Some(mount) = place.mount {
+                mount.unmount(device);
+            }
         }
         for pool in &*self.pools.lock() {
             pool.kicker.settle();

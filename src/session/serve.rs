@@ -74,8 +74,9 @@ fn log_request(incoming: &Incoming<'_>) {
 impl Session {
     fn dispatch(&self, request: Request, header: &FuseInHeader, operation: Operation<'_>) {
         let Some(negotiated) = self.negotiated.get() else {
-            match operation {
-                Operation::Init(raw) => drop(self.initialise(request, raw, RingFor::Nobody)),
+            match (operation, self.filesystem.device()) {
+                (Operation::Init(raw), None) => drop(self.initialise(request, raw, RingFor::Nobody)),
+                (Operation::CuseInit(raw), Some(device)) => self.initialise_device(request, raw, device),
                 _ => drop(request.fail(Errno::new(libc::EIO))),
             }
             return;

@@ -28,7 +28,8 @@ from harness import HERE  # noqa: E402
 from registry import TESTS  # noqa: E402
 
 MODULES = ["t_basic", "t_ops", "t_transport", "t_threads", "t_replies", "t_ends", "t_faults", "t_embed",
-           "t_bad_input", "t_lowlevel_ops", "t_lowlevel_locks"]
+           "t_bad_input", "t_lowlevel_ops", "t_lowlevel_locks", "t_lowlevel_conn",
+           "t_cuse"]
 
 
 class Builder:
@@ -69,11 +70,12 @@ class Builder:
             self.build(name)
 
 
-EXTRA_SOURCES = {"lowops_ll": [str(HERE / "fs" / f"lowops_{part}.c") for part in ("locks", "more")],
+EXTRA_SOURCES = {"cuse_fake": [str(HERE / "fs" / "cuse_kernel.c")],
+                 "lowops_ll": [str(HERE / "fs" / f"lowops_{part}.c") for part in ("locks", "more")],
                  "memfs_ll": [str(HERE / "fs" / f"memfs_{part}.c") for part in ("tree", "more")],
                  "probe_ll": [str(HERE / "fs" / "probe_wait.c")]}
 BINARIES = ["probe_ll", "memfs_ll", "memfs_ll+asan", "empty_ll", "want_ll@30", "want_ll@35", "own_loop_ll", "custom_io_ll", "cycles_ll",
-            "loop_again_ll", "deny_uring", "lowops_ll", "ioctl_compat"]
+            "loop_again_ll", "deny_uring", "lowops_ll", "ioctl_compat", "cuse_fake"]
 
 
 def child(test, env, pipe):

@@ -9,12 +9,12 @@
 mod cmdline;
 mod custom_io;
 mod direntry;
-mod notify;
+pub(super) mod notify;
 mod ops;
-mod ops_args;
+pub(super) mod ops_args;
 mod ops_more;
 mod passthrough;
-mod reply;
+pub(super) mod reply;
 mod reply_more;
 mod req;
-mod session;
+pub(super) mod session;
