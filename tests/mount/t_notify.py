@@ -59,7 +59,7 @@ def loops(env):
         notifier.stop()
 
 
-@test("P8")
+@test("P8", peer_fails=("ring",))
 def inval_inode_shows_new_data(env):
     """Cached data, a mapping of it and attributes are fetched again, and only then."""
     for n in loops(env):
@@ -106,7 +106,7 @@ def inval_inode_of_a_range(env):
     n.stop()
 
 
-@test("P8")
+@test("P8", peer_fails=("ring",))
 def names_are_looked_up_again(env):
     """inval_entry, expire_entry and increment_epoch: each makes the next use of a name a lookup."""
     for n in loops(env):
@@ -127,7 +127,7 @@ def names_are_looked_up_again(env):
         n.do("inval_entry data")
 
 
-@test("P8")
+@test("P8", peer_fails=("ring",))
 def errors_of_notifications(env):
     """The kernel's own errors, and those for arguments that make no sense."""
     n = Notifier(env)
@@ -164,7 +164,7 @@ def inotify_names(fd):
     return names
 
 
-@test("P8")
+@test("P8", peer_fails=("ring",))
 def delete_tells_those_who_watch(env):
     """notify_delete makes an inotify event of the file, if it is the inode that is meant."""
     IN_DELETE_SELF = 0x400
@@ -185,7 +185,7 @@ def delete_tells_those_who_watch(env):
             check(n.stats()["lookups"] == before + 2, "the name was not forgotten")
 
 
-@test("P8")
+@test("P8", peer_fails=("ring",))
 def store_fills_the_cache(env):
     """Stored data is read without a request, wherever it lay: in memory, in parts, behind a descriptor."""
     for n in loops(env):
@@ -215,7 +215,7 @@ def retrieve(n, where, off, size, cookie):
     return Path(n.path("retrieved")).read_bytes()
 
 
-@test("P8")
+@test("P8", peer_fails=("ring",))
 def retrieve_gives_what_is_cached(env):
     """What the kernel has in its cache comes to retrieve_reply, with the cookie of the request for it."""
     for n in loops(env):
@@ -268,7 +268,7 @@ def prune_drops_what_nobody_uses(env):
     n.stop()
 
 
-@test("P8")
+@test("P8", peer_fails=("ring",))
 def poll_wakes_epoll(env):
     """A client in epoll_wait, select and poll is woken by notify_poll, and not before."""
     for n in loops(env):
@@ -309,7 +309,7 @@ def poll_handle_that_is_kept(env):
     n.stop()
 
 
-@test("P8", timeout=60)
+@test("P8", timeout=60, peer_fails=("ring",))
 def notifications_under_load(env):
     """Threads that nobody knows notify of everything while 8 clients read, look up and write."""
     for args, threads in (([], 4), (["-o", "max_threads=2"], 4)):
