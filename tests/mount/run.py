@@ -30,7 +30,7 @@ from registry import TESTS  # noqa: E402
 MODULES = ["t_basic", "t_ops", "t_notify", "t_passthrough",
            "t_transport", "t_threads", "t_replies", "t_ends", "t_faults", "t_embed",
            "t_bad_input", "t_lowlevel_ops", "t_lowlevel_locks", "t_lowlevel_conn",
-           "t_cuse", "t_helpers"]
+           "t_cuse", "t_helpers", "t_lowlevel_limits"]
 
 
 class Builder:
@@ -73,7 +73,7 @@ class Builder:
 
 EXTRA_SOURCES = {"notify_ll": [str(HERE / "fs" / "notify_orders.c")],
                  "cuse_fake": [str(HERE / "fs" / "cuse_kernel.c")],
-                 "lowops_ll": [str(HERE / "fs" / f"lowops_{part}.c") for part in ("locks", "more")],
+                 "lowops_ll": [str(HERE / "fs" / f"lowops_{part}.c") for part in ("locks", "more", "dir")],
                  "memfs_ll": [str(HERE / "fs" / f"memfs_{part}.c") for part in ("tree", "more")],
                  "probe_ll": [str(HERE / "fs" / "probe_wait.c")]}
 BINARIES = ["notify_ll", "backing_ll", "probe_ll", "memfs_ll", "memfs_ll+asan", "empty_ll", "want_ll@30", "want_ll@35", "own_loop_ll", "custom_io_ll", "cycles_ll",

@@ -173,6 +173,21 @@ def ioctl_of_32_bit_programs(env):
     fs.stop()
 
 
+@test("P6", peer_fails=("ring",))
+def read_interrupted(env):
+    """A signal ends a client's read; without one it gets its data when the filesystem has it."""
+    fs = env.start("lowops_ll")
+    code = STOP + "fd = os.open(sys.argv[1], os.O_RDWR)\nprint(os.pread(fd, 100, 12 << 20))\n"
+    call = f"read 100 at {12 << 20}"
+    for signum in (signal.SIGUSR1, signal.SIGKILL):
+        interrupted(fs, lambda: python_client(code, fs.path("c")), call, signum)
+    waiting = python_client(code, fs.path("c"))
+    wait_for(lambda: len(calls(fs, call)) == 3, 5, "the third call")
+    os.setxattr(fs.mnt, "user.release", b"")
+    check(said(waiting) == "b'late'", "released")
+    fs.stop()
+
+
 # ---- poll ----
 
 @test("ops")

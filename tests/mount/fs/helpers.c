@@ -87,7 +87,7 @@ static int daemonize(int foreground, const char *file)
 	char cwd[PATH_MAX], link[3][PATH_MAX] = { "", "", "" };
 	pid_t before = getpid();
 	pthread_t thread;
-	FILE *f = fopen(file, "w");
+	FILE *f;
 
 	if (fuse_daemonize(foreground) != 0)
 		return 2;
@@ -100,6 +100,9 @@ static int daemonize(int foreground, const char *file)
 		n = readlink(name, link[i], PATH_MAX - 1);
 		link[i][n > 0 ? n : 0] = 0;
 	}
+	f = fopen(file, "w");
+	if (!f)
+		return 3;
 	fprintf(f, "same=%d leader=%d cwd=%s in=%s out=%s err=%s threads=%d ", getpid() == before,
 		getsid(0) == getpid(), getcwd(cwd, sizeof(cwd)), link[0], link[1], link[2],
 		count_proc("/proc/self/task"));

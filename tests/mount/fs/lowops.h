@@ -3,8 +3,9 @@
  * A flat filesystem with the operations that memfs_ll has not: locks, ioctl,
  * poll, statx and so on. Each call is traced to stderr as "call: OP ...".
  *
- * The root has the files a, b and c, and what was made without a name. Its
- * extended attributes control it:
+ * The root has the files a, b and c, the directory d, and what was made without
+ * a name. Reads of c from 12 MiB on wait. The root's extended attributes control
+ * it:
  *   user.fail    "OP ERRNO"  that operation fails from now on; "" ends it
  *   user.ready   "MASK"      what poll answers; waiting clients are told
  *   user.release ""          blocked handlers go on
@@ -20,6 +21,10 @@
 
 #define ROOM (16u << 20)
 #define N_FILES 16
+#define WAIT_FROM (12l << 20)
+#define DIRECTORY 15
+#define BIG 100000l
+#define FIRST_BIG 1000
 
 struct file {
 	char *data;
@@ -60,4 +65,12 @@ void l_copy(fuse_req_t req, fuse_ino_t in, off_t off_in, struct fuse_file_info *
 	    off_t off_out, struct fuse_file_info *fi_out, size_t len, int flags);
 void l_bmap(fuse_req_t req, fuse_ino_t ino, size_t blocksize, uint64_t idx);
 void tell_pollers(void);
+
+/* Waits, with the lock held, for user.release. */
+int block(fuse_req_t req);
+
+/* The number of a name in d, or -1. */
+long big_number(const char *name);
+void l_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
+void l_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
 #endif

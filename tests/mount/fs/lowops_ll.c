@@ -55,9 +55,9 @@ struct stat stat_of(fuse_ino_t ino)
 	struct stat st = { .st_ino = ino, .st_nlink = 1, .st_blksize = 4096 };
 	struct file *f = file_of(ino);
 
-	st.st_mode = ino == 1 ? S_IFDIR | 0755 : f->mode;
+	st.st_mode = ino == 1 || ino == DIRECTORY ? S_IFDIR | 0755 : ino < N_FILES ? f->mode : S_IFREG | 0444;
 	st.st_uid = f->uid;
-	st.st_size = ino == 1 ? 0 : f->size;
+	st.st_size = f->size;
 	st.st_mtim.tv_sec = 1000;
 	return st;
 }
@@ -86,12 +86,16 @@ static void l_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct fuse_entry_param e;
 
-	(void)parent;
-	if (name[0] < 'a' || name[0] > 'c' || name[1]) {
+	if (parent == DIRECTORY && big_number(name) >= 0)
+		e = entry_of((fuse_ino_t)(big_number(name) + FIRST_BIG));
+	else if (parent == 1 && !strcmp(name, "d"))
+		e = entry_of(DIRECTORY);
+	else if (parent == 1 && name[0] >= 'a' && name[0] <= 'c' && !name[1])
+		e = entry_of((fuse_ino_t)(name[0] - 'a' + 2));
+	else {
 		fuse_reply_err(req, ENOENT);
 		return;
 	}
-	e = entry_of((fuse_ino_t)(name[0] - 'a' + 2));
 	fuse_reply_entry(req, &e);
 }
 
@@ -168,6 +172,16 @@ static void l_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struc
 	if (fails(req, "read"))
 		return;
 	n = n < size ? n : size;
+	if (off >= WAIT_FROM) {
+		int error;
+
+		pthread_mutex_lock(&lock);
+		trace("read %zu at %ld", size, (long)off);
+		error = block(req);
+		pthread_mutex_unlock(&lock);
+		outcome = error ? fuse_reply_err(req, error) : fuse_reply_buf(req, "late", 4);
+		return;
+	}
 	outcome = fuse_req_get_payload(req, &payload, &room, &mr);
 	if (outcome == 0 && n <= room && mr == NULL) {
 		memcpy(payload, f->data + off, n);
@@ -276,7 +290,7 @@ static const struct fuse_lowlevel_ops ops = {
 	.open = l_open, .tmpfile = l_tmpfile, .read = l_read, .write = l_write, .flush = l_flush,
 	.release = l_release, .setxattr = l_setxattr, .getxattr = l_getxattr, .getlk = l_getlk,
 	.setlk = l_setlk, .flock = l_flock, .ioctl = l_ioctl, .poll = l_poll, .fallocate = l_fallocate,
-	.lseek = l_lseek, .copy_file_range = l_copy, .bmap = l_bmap,
+	.lseek = l_lseek, .readdir = l_readdir, .readdirplus = l_readdirplus, .copy_file_range = l_copy, .bmap = l_bmap,
 };
 
 int main(int argc, char **argv)

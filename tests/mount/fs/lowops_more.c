@@ -12,7 +12,7 @@ static int is_released(void *arg)
 	return released != *(unsigned *)arg;
 }
 
-static int block(fuse_req_t req)
+int block(fuse_req_t req)
 {
 	unsigned was = released;
 
