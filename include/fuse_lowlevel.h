@@ -1261,7 +1261,7 @@ int fuse_session_custom_io_317(struct fuse_session *se,
  * @param fd      descriptor that they work on; at the end it is closed with the
  *                session
  * @return 0; -EINVAL if @p io is NULL or lacks `read` or `writev`, -EBADF if
- *         @p fd is negative
+ *         @p fd is negative, -EBUSY if the session has a descriptor already
  */
 #if FUSE_USE_VERSION < FUSE_MAKE_VERSION(3, 17)
 static inline int fuse_session_custom_io(struct fuse_session *se,

@@ -50,7 +50,7 @@ impl Session {
             _ => error!("cuse: failed to open {PATH}: {e}"),
         })?;
         let device = Arc::new(OwnedFd::from(device));
-        self.connect(device.as_raw_fd(), Arc::new(Device), Some(device.clone()));
+        self.connect(device.as_raw_fd(), Arc::new(Device), device.clone());
         self.place.lock().device = Some(device);
         Ok(())
     }

@@ -144,18 +144,18 @@ impl Session {
         place.path = absolute(point);
         let (device, mount) = mount(point, &self.mount_options)?;
         let device = Arc::new(device);
-        self.connect(device.as_raw_fd(), Arc::new(Device), Some(device.clone()));
+        self.connect(device.as_raw_fd(), Arc::new(Device), device.clone());
         place.device = Some(device);
         place.mount = Some(mount);
         Ok(())
     }
 
-    /// Uses a descriptor of the program's own instead of a mount. It stays the program's.
-    pub fn custom_io(&self, fd: RawFd, io: Arc<dyn Io>) {
-        self.connect(fd, io, None);
+    /// Uses a descriptor that the program brings, instead of a mount. It is closed with the session.
+    pub fn custom_io(&self, device: OwnedFd, io: Arc<dyn Io>) {
+        self.connect(device.as_raw_fd(), io, Arc::new(device));
     }
 
-    fn connect(&self, fd: RawFd, io: Arc<dyn Io>, device: Option<Arc<OwnedFd>>) {
+    fn connect(&self, fd: RawFd, io: Arc<dyn Io>, device: Arc<OwnedFd>) {
         self.registry.line().open(Channel::new(fd, io), device);
         self.fd.store(fd, Ordering::SeqCst);
     }

@@ -19,8 +19,7 @@ use crate::transport::dev::Channel;
 #[derive(Clone)]
 pub struct Connection {
     pub channel: Arc<Channel>,
-    /// The device, unless it is the program's own.
-    _device: Option<Arc<OwnedFd>>,
+    _device: Arc<OwnedFd>,
 }
 
 /// See the module.
@@ -30,7 +29,7 @@ pub struct Line {
 }
 
 impl Line {
-    pub fn open(&self, channel: Arc<Channel>, device: Option<Arc<OwnedFd>>) {
+    pub fn open(&self, channel: Arc<Channel>, device: Arc<OwnedFd>) {
         *self.connection.lock() = Some(Connection { channel, _device: device });
     }
 
@@ -63,7 +62,8 @@ mod tests {
     fn sends_only_while_it_is_open() {
         let (line, kernel) = (Line::default(), Arc::new(Memory::default()));
         assert_eq!(line.notify(2, &[]), Err(Errno::new(libc::ENOTCONN)));
-        line.open(Channel::new(-1, kernel.clone()), None);
+        let device = std::fs::File::open("/dev/null").unwrap();
+        line.open(Channel::new(-1, kernel.clone()), Arc::new(device.into()));
         assert!(line.is_open());
         assert_eq!(line.notify(2, &[IoSlice::new(b"ab"), IoSlice::new(b"c")]), Ok(()));
         line.close();

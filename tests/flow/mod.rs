@@ -7,6 +7,7 @@
 mod ends;
 mod hostile;
 mod interrupts;
+mod notify;
 mod replies;
 
 use std::cell::Cell;
@@ -112,9 +113,8 @@ struct Bench {
     recorder: Arc<Recorder>,
     memory: Arc<Memory>,
     channel: Arc<Channel>,
+    /// Its device is always readable, and is never read.
     session: Session,
-    /// Stands for the device: it is always readable, and is never read.
-    _file: File,
 }
 
 impl Bench {
@@ -145,9 +145,9 @@ impl Bench {
         let session = Session::new(&mut args, Box::new(recorder.clone()), 0).expect("a session");
         let memory = Arc::new(Memory::default());
         let file = File::open("/dev/null").expect("/dev/null");
-        session.custom_io(file.as_raw_fd(), memory.clone());
         let channel = Channel::new(file.as_raw_fd(), memory.clone());
-        Bench { recorder, memory, channel, session, _file: file }
+        session.custom_io(file.into(), memory.clone());
+        Bench { recorder, memory, channel, session }
     }
 
     fn wire(&self) -> Wire<'_> {
