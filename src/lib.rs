@@ -51,8 +51,4 @@ mod wire;
 /// What the fuzz targets in `fuzz/` reach for; not part of any interface.
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
-pub mod fuzzing {
-    pub use crate::request::decode::{Message, Operation, Proto, decode, extensions, ring_message, split};
-    pub use crate::wire::uring::OP_HEADER_SIZE;
-    pub use crate::wire::{FuseInHeader, Pod};
-}
+pub mod fuzzing;

@@ -10,7 +10,9 @@
 //! blindly; a `struct fuse_session *` is a `Box<Session>` from `fuse_session_new` to `fuse_session_destroy`.
 #![allow(unsafe_code)]
 
+mod cuse_lowlevel;
 mod fuse_common;
+mod fuse_common_conn;
 mod fuse_common_process;
 mod fuse_log;
 mod fuse_lowlevel;

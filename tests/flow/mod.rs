@@ -7,6 +7,7 @@
 mod ends;
 mod hostile;
 mod interrupts;
+mod notify;
 mod replies;
 
 use std::cell::Cell;
@@ -71,6 +72,12 @@ impl Filesystem for Arc<Recorder> {
         (self.handler)(request, &operation);
     }
 
+    fn retrieved(&self, request: Request, _ino: u64, cookie: usize, offset: u64, data: &[u8]) {
+        let seen = format!("cookie {cookie}, from {offset}: {data:?}");
+        self.seen.lock().push((seen, Caller::default()));
+        request.no_reply();
+    }
+
     fn destroy(&self) {
         self.destroys.fetch_add(1, Ordering::SeqCst);
     }
@@ -79,7 +86,7 @@ impl Filesystem for Arc<Recorder> {
 /// Answers as a filesystem should.
 fn answer(request: Request, operation: &Operation<'_>) {
     let sent = match operation {
-        Operation::Forget { .. } | Operation::NotifyReply { .. } => {
+        Operation::Forget { .. } => {
             request.no_reply();
             Ok(())
         }
@@ -106,9 +113,8 @@ struct Bench {
     recorder: Arc<Recorder>,
     memory: Arc<Memory>,
     channel: Arc<Channel>,
+    /// Its device is always readable, and is never read.
     session: Session,
-    /// Stands for the device: it is always readable, and is never read.
-    _file: File,
 }
 
 impl Bench {
@@ -139,9 +145,9 @@ impl Bench {
         let session = Session::new(&mut args, Box::new(recorder.clone()), 0).expect("a session");
         let memory = Arc::new(Memory::default());
         let file = File::open("/dev/null").expect("/dev/null");
-        session.custom_io(file.as_raw_fd(), memory.clone());
         let channel = Channel::new(file.as_raw_fd(), memory.clone());
-        Bench { recorder, memory, channel, session, _file: file }
+        session.custom_io(file.into(), memory.clone());
+        Bench { recorder, memory, channel, session }
     }
 
     fn wire(&self) -> Wire<'_> {

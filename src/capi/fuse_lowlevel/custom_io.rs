@@ -99,7 +99,13 @@ pub unsafe extern "C" fn fuse_session_custom_io_317(
         error!("fuse: fuse_session_custom_io: both read and writev must be given");
         return -libc::EINVAL;
     };
+    if session.fd() >= 0 {
+        error!("fuse: fuse_session_custom_io: the session has a device already");
+        return -libc::EBUSY;
+    }
     let userdata = session.userdata() as *mut c_void;
+    // SAFETY: from here on the descriptor is the session's, as the header says.
+    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
     session.custom_io(fd, Arc::new(CustomIo { read, writev, clone_fd: copy.clone_fd, userdata }));
     0
 }

@@ -45,10 +45,12 @@ static int serve(int fd)
 
 	if (!se || fuse_session_custom_io(se, &io, sizeof(io), fd) != 0)
 		return 1;
-	if (fuse_session_fd(se) != fd)
+	if (fuse_session_fd(se) != fd || fuse_session_custom_io(se, &io, sizeof(io), fd) != -EBUSY)
 		return 3;
 	ret = fuse_session_loop(se);
 	fuse_session_destroy(se);
+	if (fcntl(fd, F_GETFD) != -1)
+		return 4; /* it was the session's */
 	fprintf(stderr, "reads=%d writes=%d loop=%d\n", reads, writes, ret);
 	return ret == 0 && reads > 1 && writes > 0 ? 0 : 2;
 }
