@@ -226,7 +226,8 @@ impl Keeper {
         } else if !self.pool.queue(entry).has_armed()
             && (cpu::sleeps(thread) || self.computes(thread, since, now))
         {
-            self.pool.handler_blocks(entry);
+            // The wish is granted next, unless no thread can be had: nobody has to wake us.
+            self.pool.queue(entry).handler_blocks();
         }
     }
 

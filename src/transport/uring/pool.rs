@@ -366,12 +366,15 @@ impl Pool {
         if let Some(desk) = parked {
             return desk.order(qid);
         }
-        // More can't be of use: then every queue has as many as may run handlers at once.
-        let most = self.config.gate.limit() as usize * self.queues.len();
-        if self.desks.lock().len() < most {
-            // A thread that can't be had now may be had when it is missed again.
-            let _ = self.start_worker(Desk::new(), worker::Start::Extra { qid });
-        }
+        // Idle workers whose entries are armed for other queues are of no use here, however many there are: no entry can be
+        // called back. A thread that can't be had now may be had when it is missed again.
+        let _ = self.start_worker(Desk::new(), worker::Start::Extra { qid });
+    }
+
+    /// Whether a worker had better become free for any queue than arm its entry again: this queue has as many armed
+    /// entries as handlers may run, and nobody is free.
+    pub fn has_plenty(&self, entry: &Entry) -> bool {
+        self.queue(entry).has_armed_more_than(self.config.gate.limit()) && self.lot.lock().parked.is_empty()
     }
 
     /// Notes that an entry is handed to the kernel. To be called just before.

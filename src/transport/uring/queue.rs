@@ -36,6 +36,10 @@ impl Queue {
         self.armed.load(Ordering::SeqCst) > 0
     }
 
+    pub fn has_armed_more_than(&self, number: u32) -> bool {
+        self.armed.load(Ordering::Relaxed) > number as i32
+    }
+
     /// Whether another entry had better be armed: a queue that ran dry before gets more than it had then.
     pub fn is_low(&self) -> bool {
         self.armed.load(Ordering::SeqCst) < self.plenty.load(Ordering::Relaxed).max(1) as i32

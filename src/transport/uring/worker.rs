@@ -339,7 +339,10 @@ impl Worker {
         let mut next = Some(entry);
         while let Some(entry) = next {
             next = match self.run_handler(entry) {
-                AfterHandler::Commit if self.pool.has_backlog() => {
+                // SAFETY: the pool owns it, this thread took it.
+                AfterHandler::Commit
+                    if self.pool.has_backlog() || self.pool.has_plenty(unsafe { entry.as_ref() }) =>
+                {
                     // SAFETY: the pool owns it, this thread took it.
                     self.pool.keeper.post(unsafe { entry.as_ref() });
                     self.pool.take_backlog().or_else(|| self.pool.park(&self.desk))
