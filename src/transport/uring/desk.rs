@@ -16,6 +16,8 @@ pub struct Desk {
     pub since: AtomicU64,
     /// The worker's thread id.
     pub thread: AtomicI32,
+    /// The worker, which has no entry, serves requests that wait for one.
+    pub drains: AtomicBool,
     /// The worker waits for another loop.
     pub paused: AtomicBool,
     /// A queue, plus one, that a worker without an entry shall arm one for.
@@ -29,6 +31,7 @@ impl Desk {
             serving: AtomicPtr::new(std::ptr::null_mut()),
             since: AtomicU64::new(0),
             thread: AtomicI32::new(0),
+            drains: AtomicBool::new(false),
             paused: AtomicBool::new(false),
             order: AtomicU32::new(0),
         })

@@ -29,7 +29,7 @@ const SUBMISSIONS: u32 = 64;
 /// How often handlers are looked at while there is traffic; a held-up request waits two of these at most.
 const TICK: Duration = Duration::from_millis(2);
 /// A handler that takes longer, in nanoseconds, gets help: its reply is sent, its queue gets another worker.
-const LONG: u64 = 1_000_000;
+pub const LONG: u64 = 1_000_000;
 const VERY_LONG: u64 = 20_000_000;
 /// So long a handler alone does not keep the keeper awake.
 const FOREVER: u64 = 50_000_000;
@@ -87,6 +87,8 @@ struct Spell {
     kicks: u32,
     /// Nanoseconds of the monotonic clock.
     next: u64,
+    /// The queue's mark when it was seen without an armed entry and without a handler.
+    bare: Option<u32>,
 }
 
 impl Keeper {
@@ -173,7 +175,7 @@ impl Keeper {
             let missed = self.pool.kicker.has_missed(qid, now);
             let Some(number) = queue.dry_spell().or(missed.then_some(spell.number)) else { continue };
             if spell.number != number {
-                *spell = Spell { number, kicks: 0, next: now + TICK.as_nanos() as u64 };
+                *spell = Spell { number, kicks: 0, next: now + TICK.as_nanos() as u64, bare: spell.bare };
             }
             let worth_it = queue.has_armed() && (missed || spell.kicks < MOST_KICKS);
             if worth_it && now >= spell.next && !self.pool.kicker.is_kicking(qid, now) {
@@ -186,10 +188,29 @@ impl Keeper {
         hopeful
     }
 
+    /// A queue without an armed entry whose requests nobody serves (all wait for replies from elsewhere) gets one, whatever
+    /// has become of those who should have seen to it. Returns whether there may be such a queue.
+    fn look_for_bare_queues(&mut self, served: &[u16]) -> bool {
+        let possible = !self.pool.config.single && self.pool.config.gate.has_room();
+        let mut any = false;
+        for (qid, (queue, spell)) in self.pool.queues.iter().zip(&mut self.spells).enumerate() {
+            let bare = possible && !queue.has_armed() && !served.contains(&(qid as u16));
+            let mark = bare.then(|| queue.mark());
+            // Seen twice without a change: it was not just between two requests.
+            if bare && spell.bare == mark {
+                queue.wish_for_worker();
+            }
+            spell.bare = mark;
+            any |= bare;
+        }
+        any
+    }
+
     /// Helps where handlers are held up.
     fn look_around(&mut self) {
         let desks: Vec<Arc<Desk>> = self.pool.desks.lock().clone();
         let mut busy = false;
+        let mut served_queues = Vec::new();
         let now = now();
         for desk in desks {
             let Some(entry) = NonNull::new(desk.serving.load(Ordering::Acquire)) else {
@@ -199,6 +220,7 @@ impl Keeper {
             let time = now.saturating_sub(since);
             // SAFETY: the pool owns it.
             let served = unsafe { entry.as_ref() };
+            served_queues.push(served.qid);
             // A long one needs no more looks if others can be served. When it replies at last, it wakes us.
             busy |= time < FOREVER || served.is_replied() || self.pool.may_help(served);
             if time > LONG {
@@ -206,6 +228,7 @@ impl Keeper {
             }
         }
         busy |= self.look_after_dry_queues(now);
+        busy |= self.look_for_bare_queues(&served_queues);
         self.quiet = if busy { 0 } else { self.quiet + 1 };
         if self.quiet > QUIET {
             self.sleep();

@@ -20,6 +20,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::errno::Errno;
 use crate::log::warning;
+use crate::sys::time::now;
 use crate::transport::Service;
 use crate::transport::gate::Gate;
 use crate::transport::registry::Registry;
@@ -208,7 +209,12 @@ impl Pool {
                 return;
             }
         } else if !self.stopping() {
-            let parked = self.lot.lock().parked.pop();
+            // The last one that is free is left for requests, unless the queue has to do without an armed entry: else a
+            // new worker would be needed for each reply.
+            let mut lot = self.lot.lock();
+            let spare = lot.parked.len() > usize::from(self.queue(entry).has_armed());
+            let parked = if spare { lot.parked.pop() } else { None };
+            drop(lot);
             if let Some(desk) = parked {
                 return desk.mailbox.post(entry);
             }
@@ -255,10 +261,6 @@ impl Pool {
             }
             return;
         }
-        let parked = if self.stopping() { None } else { self.lot.lock().parked.pop() };
-        if let Some(desk) = parked {
-            return desk.mailbox.post(request);
-        }
         self.keep(entry);
         self.drain_backlog();
     }
@@ -270,16 +272,32 @@ impl Pool {
         self.backlog_len.store(lot.backlog.len(), Ordering::SeqCst);
     }
 
-    /// For the keeper: starts workers for requests that wait, as far as handlers may run.
+    /// For the keeper: finds a worker for requests that wait, as far as handlers may run. One serves them all, unless a
+    /// handler keeps it from that.
     pub fn drain_backlog(self: &Arc<Pool>) {
-        while self.has_backlog() && !self.config.single && !self.stopping() {
+        while self.has_backlog() && !self.config.single && !self.stopping() && !self.is_drained(now()) {
             if !self.config.gate.has_room() && self.wait_for_room() {
                 return;
             }
-            if let Some(entry) = self.take_backlog() {
-                self.start_worker_with(entry);
+            let parked = self.lot.lock().parked.pop();
+            let desk = parked.clone().unwrap_or_else(Desk::new);
+            desk.drains.store(true, Ordering::SeqCst);
+            if parked.is_some() {
+                desk.mailbox.wake();
+            } else if let Err(e) = self.start_worker(desk, worker::Start::Parked) {
+                warning!("fuse: no thread for a request: {e}");
+                return self.leave_to_others();
             }
         }
+    }
+
+    /// Whether a worker is serving what waits, or about to.
+    fn is_drained(&self, now: u64) -> bool {
+        let stuck = |desk: &Desk| {
+            let serves = !desk.serving.load(Ordering::SeqCst).is_null();
+            serves && now.saturating_sub(desk.since.load(Ordering::Relaxed)) > keeper::LONG
+        };
+        self.desks.lock().iter().any(|desk| desk.drains.load(Ordering::SeqCst) && !stuck(desk))
     }
 
     /// Has the keeper woken when a handler ends. `false`: there is room already.
@@ -295,28 +313,15 @@ impl Pool {
         }
     }
 
-    fn start_worker_with(self: &Arc<Pool>, entry: NonNull<Entry>) {
-        let desk = Desk::new();
-        // SAFETY: the pool owns it. The worker does not wait yet, so the post wakes nobody.
-        desk.mailbox.post(unsafe { entry.as_ref() });
-        if let Err(e) = self.start_worker(desk.clone(), worker::Start::Parked) {
-            warning!("fuse: no thread for a request: {e}");
-            self.leave_to_others(&desk);
-        }
-    }
-
-    /// Passes the mail of a worker that can't be had to one that has a ring. It may have an armed entry and so hold up
+    /// Passes what waits for a worker that can't be had to one that has a ring. It may have an armed entry and so hold up
     /// its queue meanwhile, but nothing is lost.
-    pub fn leave_to_others(&self, desk: &Desk) {
+    pub fn leave_to_others(&self) {
         let desks = self.desks.lock().clone();
         let idle = desks.iter().find(|desk| desk.serving.load(Ordering::SeqCst).is_null());
-        let somebody = idle.or(desks.first());
-        for entry in desk.mailbox.collect() {
-            match somebody {
-                // SAFETY: the pool owns it.
-                Some(somebody) => somebody.mailbox.post(unsafe { entry.as_ref() }),
-                None => self.keep(entry),
-            }
+        let Some(somebody) = idle.or(desks.first()) else { return };
+        while let Some(entry) = self.take_backlog() {
+            // SAFETY: the pool owns it.
+            somebody.mailbox.post(unsafe { entry.as_ref() });
         }
     }
 

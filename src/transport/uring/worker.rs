@@ -97,6 +97,8 @@ struct Worker {
     watch: BlockWatch,
     /// No handler has run since.
     waited: bool,
+    /// Handlers since the last spin.
+    served: u32,
     /// The queue's CPU is not ours to run on.
     homeless: bool,
     over: bool,
@@ -126,6 +128,7 @@ pub fn run(pool: Arc<Pool>, desk: Arc<Desk>, start: Start) {
         committed: None,
         watch: BlockWatch::default(),
         waited: true,
+        served: 0,
         homeless: false,
         over: false,
     };
@@ -141,7 +144,10 @@ pub fn run(pool: Arc<Pool>, desk: Arc<Desk>, start: Start) {
 fn abandon(pool: &Pool, desk: &Arc<Desk>, e: Errno) {
     warning!("fuse: a worker has no io_uring: {e}");
     pool.desks.lock().retain(|other| !Arc::ptr_eq(other, desk));
-    pool.leave_to_others(desk);
+    for entry in desk.mailbox.collect() {
+        pool.keep(entry);
+    }
+    pool.leave_to_others();
 }
 
 impl Worker {
@@ -280,7 +286,9 @@ impl Worker {
         if !queue.start_spinning() {
             return false;
         }
-        if self.spin.clients_stay() && !self.homeless {
+        // Of several requests at a time some can be prepared elsewhere while others are served here.
+        let one_by_one = std::mem::take(&mut self.served) == 1;
+        if one_by_one && self.spin.clients_stay() && !self.homeless {
             self.homeless = !go_home(self.queue);
         }
         let ring = &mut self.ring;
@@ -332,6 +340,22 @@ impl Worker {
             let _ = self.ring.submit_queued();
             self.serve(request);
         }
+        if self.desk.drains.load(Ordering::SeqCst) {
+            self.drain();
+        }
+    }
+
+    /// Serves what waits for a worker, until nothing does.
+    fn drain(&mut self) {
+        match self.pool.take_backlog() {
+            Some(request) => self.serve(request),
+            None => self.park(),
+        }
+        self.desk.drains.store(false, Ordering::SeqCst);
+        // What came since then was left to us.
+        if self.pool.has_backlog() {
+            self.pool.keeper.wake();
+        }
     }
 
     /// Serves a request, and others that wait for a worker.
@@ -368,6 +392,7 @@ impl Worker {
             self.desk.since.store(now(), Ordering::Relaxed);
         }
         self.waited = false;
+        self.served = self.served.saturating_add(1);
         let started = self.desk.since.load(Ordering::Relaxed);
         self.watch.before();
         self.desk.serving.store(std::ptr::from_ref(entry).cast_mut(), Ordering::Release);
@@ -388,6 +413,10 @@ impl Worker {
         let gone = unsafe { gone.as_ref() };
         let waiting = self.pool.take_backlog();
         if waiting.is_some() {
+            // Its queue must not be left without an entry, and this worker has no time for it.
+            if !self.pool.queue(gone).has_armed() && self.pool.queue(gone).wish_for_worker() {
+                self.pool.keeper.wake();
+            }
             return waiting;
         }
         if self.pool.queue(gone).is_low() && self.arm_new(gone.qid).is_ok() {
