@@ -3,10 +3,12 @@
 import os
 import re
 import subprocess
+import time
 from pathlib import Path
 
 from harness import check, wait_for
 from registry import test
+from t_lowlevel_ops import python_client, said
 
 ASYNC_READ, POSIX_LOCKS, FLOCK_LOCKS = 1 << 0, 1 << 1, 1 << 10
 SPLICE_WRITE, SPLICE_MOVE, SPLICE_READ = 1 << 7, 1 << 8, 1 << 9
@@ -99,3 +101,17 @@ def allow_root_keeps_others_out(env):
     check(done.stdout == "b'shared' ok EACCES ok\n", f"{done.stdout} {done.stderr}")
     os.close(fd)
     fs.stop()
+
+
+@test("ops", timeout=60)
+def request_timeout(env):
+    """conn->request_timeout: a request that gets no answer ends the connection (the kernel looks every 15 s)."""
+    fs = env.start("lowops_ll", extra_env={"REQUEST_TIMEOUT": "5"})
+    begin = time.monotonic()
+    code = "fd = os.open(sys.argv[1], os.O_RDWR)\nprint(os.pread(fd, 100, 12 << 20))\n"
+    told = said(python_client(code, fs.path("c")), 45)
+    took = time.monotonic() - begin
+    check("Error" in told and 4 < took < 40, f"after {took:.1f} s: {told[-200:]}")
+    os.system(f"umount -l {fs.mnt}")
+    fs.kill(9)
+    fs.ended(-9)

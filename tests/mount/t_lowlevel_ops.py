@@ -416,3 +416,29 @@ def reply_in_place(env):
     else:
         check(told and set(told) == {f"get_payload {-errno.EINVAL} uring 0"}, str(told[:3]))
     fs.stop()
+
+
+@test("ops")
+def bmap_on_a_block_device(env):
+    """FIBMAP of a mount with -o blkdev asks bmap for the block; sync and the end of such a mount."""
+    image = env.dir / "image"
+    image.write_bytes(bytes(1 << 20))
+    loop = subprocess.run(["losetup", "-f", "--show", str(image)], capture_output=True, text=True)
+    check(loop.returncode == 0, f"losetup: {loop.stderr}")
+    device = loop.stdout.strip()
+    try:
+        fs = env.start("lowops_ll", "-o", f"blkdev,fsname={device}")
+        fd = os.open(fs.path("a"), os.O_RDWR)
+        os.pwrite(fd, bytes(9000), 0)
+        block = bytearray((2).to_bytes(4, "little"))
+        fcntl.ioctl(fd, 1, block)
+        check(int.from_bytes(block, "little") == 1002, f"block {int.from_bytes(block, 'little')}")
+        check(last_call(fs, "bmap").startswith("bmap 2 ") and last_call(fs, "bmap").endswith(" 2"), last_call(fs, "bmap"))
+        fail(fs, "bmap", errno.EDOM)
+        fcntl.ioctl(fd, 1, block)
+        check(block == bytes(4), "an error is block 0")
+        os.sync()
+        os.close(fd)
+        fs.stop()
+    finally:
+        subprocess.run(["losetup", "-d", device], check=True)
