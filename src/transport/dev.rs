@@ -18,6 +18,9 @@ use crate::transport::slot::{Route, Slot};
 use crate::transport::{Incoming, Service};
 use crate::wire::{FuseInHeader, FuseOutHeader, Pod};
 
+/// What one writev(2) takes.
+const MOST_PARTS: usize = libc::UIO_MAXIOV as usize;
+
 /// How bytes get to and from the kernel, or what a program put in its place (`fuse_session_custom_io`).
 pub trait Io: Send + Sync {
     fn read(&self, fd: RawFd, buffer: &mut [u8]) -> Result<usize, Errno>;
@@ -113,6 +116,10 @@ impl Channel {
         let written = match data {
             [] => self.io.writev(self.fd, &[header]),
             [one] => self.io.writev(self.fd, &[header, IoSlice::new(one)]),
+            many if many.len() >= MOST_PARTS => {
+                let whole: Vec<u8> = many.iter().flat_map(|part| part.iter().copied()).collect();
+                self.io.writev(self.fd, &[header, IoSlice::new(&whole)])
+            }
             many => {
                 let all: Vec<IoSlice<'_>> =
                     std::iter::once(header).chain(many.iter().map(|part| IoSlice::new(part))).collect();

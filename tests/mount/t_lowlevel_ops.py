@@ -119,6 +119,19 @@ def ioctl_moves_data(env):
     fs.stop()
 
 
+@test("ops", ours_only=True)  # libfuse gives more to writev(2) than that takes, and never answers
+def reply_in_3000_parts(env):
+    """A reply in more parts than one system call takes."""
+    fs = env.start("lowops_ll")
+    fd = os.open(fs.path("a"), os.O_RDWR)
+    data = bytearray(os.urandom(3000))
+    want = bytes(data[::-1])
+    check(fcntl.ioctl(fd, ioc(3, 10, 3000), data) == 4 and data == want, "content")
+    check(last_outcome(fs) == 0, "fuse_reply_ioctl_iov")
+    os.close(fd)
+    fs.stop()
+
+
 @test("ops")
 def ioctl_refusals(env):
     """Errors, unknown commands, retry where it is not allowed, more data than asked for, directories."""
