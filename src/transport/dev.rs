@@ -29,6 +29,12 @@ pub trait Io: Send + Sync {
     fn clone_fd(&self, fd: RawFd) -> Result<OwnedFd, Errno>;
     /// Reading can be tried without waiting.
     fn is_device(&self) -> bool;
+    /// Whether data can be spliced: into it, and from it.
+    fn splices(&self) -> (bool, bool) {
+        (true, true)
+    }
+    /// What INIT settled on: `FUSE_CAP_*`.
+    fn settled(&self, _want: u64) {}
 }
 
 /// The real thing.
@@ -85,6 +91,10 @@ impl Channel {
 
     pub fn is_device(&self) -> bool {
         self.io.is_device()
+    }
+
+    pub fn io(&self) -> &dyn Io {
+        &*self.io
     }
 
     /// Reads one message into the buffer.
