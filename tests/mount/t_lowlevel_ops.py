@@ -211,6 +211,8 @@ def poll_and_epoll(env):
     poller = select.poll()
     poller.register(fd, select.POLLIN | select.POLLOUT)
     check(poller.poll(1000) == [(fd, select.POLLOUT)], "writable only")
+    asked = int(calls(fs, "poll")[0].split()[1], 16)
+    check(asked & (select.POLLIN | select.POLLOUT) == 5, f"poll_events {asked:x}")
     epoll = select.epoll()
     epoll.register(fd, select.EPOLLIN)
     check(epoll.poll(0.2) == [], "readable too early")
