@@ -129,7 +129,7 @@ trap 'exit 143' TERM HUP
 missing_packages() {
 	local pair
 	for pair in meson:meson ninja:ninja-build pkg-config:pkg-config fusermount3:fuse3 python3:python3 fio:fio \
-		setfattr:attr valgrind:valgrind readelf:binutils gcc:gcc cc:gcc g++:g++ setpriv:util-linux mount:mount; do
+		setfattr:attr valgrind:valgrind readelf:binutils gcc:gcc cc:gcc g++:g++ clang++:clang setpriv:util-linux mount:mount; do
 		command -v "${pair%%:*}" >/dev/null || echo "${pair#*:}"
 	done
 	echo '#include <stdio.h>' | cc -E - >/dev/null 2>&1 || echo libc6-dev
@@ -296,7 +296,7 @@ step 'cargo test' hide cargo 400 cargo_test
 step 'fuzz target compiles' hide one 300 fuzz
 step 'build and install' hide one 400 build
 step 'build with fault injection' hide one 400 build_faulty
-step 'interface: headers' hide one 200 abi_headers
+step 'interface: headers' hide one 300 abi_headers
 step 'interface: library' hide one 100 abi_library
 step 'interface: every FUSE_USE_VERSION' hide one 200 abi_programs
 step 'C programs' show lines 200 c_programs

@@ -156,7 +156,8 @@ pub struct FuseCustomIo {
     pub clone_fd: Option<unsafe extern "C" fn(c_int) -> c_int>,
 }
 
-type SpliceFn =
+/// As splice(2), and the program's pointer.
+pub type SpliceFn =
     unsafe extern "C" fn(c_int, *mut off_t, c_int, *mut off_t, size_t, c_uint, *mut c_void) -> ssize_t;
 
 /// `struct fuse_cmdline_opts` (the 3.0 form ends before `max_threads`).

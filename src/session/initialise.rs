@@ -163,6 +163,9 @@ impl Session {
                 reply.max_pages
             );
         }
+        if let Some(channel) = self.channel() {
+            channel.io().settled(negotiated.want_ext);
+        }
         let _ = self.negotiated.set(negotiated);
         if let Err(e) = request.reply_bytes(&reply.as_bytes()[..reply_len.min(size_of::<FuseInitOut>())]) {
             error!("fuse: the kernel does not take the reply to INIT: {e}");
@@ -173,7 +176,11 @@ impl Session {
 
     fn init_config(&self, ring: &RingFor) -> init::Config {
         let allowed = self.options.uring != UringChoice::Off && !matches!(ring, RingFor::Nobody);
+        let (splice_send, splice_receive) =
+            self.channel().map_or((true, true), |channel| channel.io().splices());
         init::Config {
+            splice_send,
+            splice_receive,
             page_size: page_size(),
             max_pages: max_pages(),
             mount_max_read: self.mount_options.max_read,

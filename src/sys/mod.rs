@@ -8,6 +8,7 @@ pub mod event;
 pub mod fault;
 pub mod log;
 pub mod mount;
+pub mod pipe;
 pub mod process;
 pub mod signal;
 pub mod splice;

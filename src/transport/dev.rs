@@ -18,6 +18,9 @@ use crate::transport::slot::{Route, Slot};
 use crate::transport::{Incoming, Service};
 use crate::wire::{FuseInHeader, FuseOutHeader, Pod};
 
+/// What one writev(2) takes.
+const MOST_PARTS: usize = libc::UIO_MAXIOV as usize;
+
 /// How bytes get to and from the kernel, or what a program put in its place (`fuse_session_custom_io`).
 pub trait Io: Send + Sync {
     fn read(&self, fd: RawFd, buffer: &mut [u8]) -> Result<usize, Errno>;
@@ -26,6 +29,12 @@ pub trait Io: Send + Sync {
     fn clone_fd(&self, fd: RawFd) -> Result<OwnedFd, Errno>;
     /// Reading can be tried without waiting.
     fn is_device(&self) -> bool;
+    /// Whether data can be spliced: into it, and from it.
+    fn splices(&self) -> (bool, bool) {
+        (true, true)
+    }
+    /// What INIT settled on: `FUSE_CAP_*`.
+    fn settled(&self, _want: u64) {}
 }
 
 /// The real thing.
@@ -84,6 +93,10 @@ impl Channel {
         self.io.is_device()
     }
 
+    pub fn io(&self) -> &dyn Io {
+        &*self.io
+    }
+
     /// Reads one message into the buffer.
     pub fn receive(&self, buffer: &mut [u8]) -> Received {
         loop {
@@ -113,6 +126,10 @@ impl Channel {
         let written = match data {
             [] => self.io.writev(self.fd, &[header]),
             [one] => self.io.writev(self.fd, &[header, IoSlice::new(one)]),
+            many if many.len() >= MOST_PARTS => {
+                let whole: Vec<u8> = many.iter().flat_map(|part| part.iter().copied()).collect();
+                self.io.writev(self.fd, &[header, IoSlice::new(&whole)])
+            }
             many => {
                 let all: Vec<IoSlice<'_>> =
                     std::iter::once(header).chain(many.iter().map(|part| IoSlice::new(part))).collect();

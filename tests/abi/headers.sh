@@ -2,12 +2,23 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # The public headers against the recorded interface, and free of warnings for every FUSE_USE_VERSION that means
 # something, in strict C and C++; a 32-bit off_t has to be refused with a message that says what to do.
+# Every compiler of $CCS and $CXXS that is installed takes part (gcc and clang unless set); $CC and $CXX have to be.
 # Usage: headers.sh INCLUDE_DIR
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 inc=$(cd "$1" && pwd)
 CC=${CC:-gcc}
 CXX=${CXX:-g++}
+# present COMPILER...: those that there are, each once, the first in any case.
+present() {
+	first=$1
+	echo "$first"
+	for compiler in "$@"; do
+		[ "$compiler" = "$first" ] || ! command -v "$compiler" >/dev/null || echo "$compiler"
+	done
+}
+CCS=$(present "$CC" ${CCS:-gcc clang})
+CXXS=$(present "$CXX" ${CXXS:-g++ clang++})
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
@@ -81,13 +92,17 @@ strict_cxx="-Wall -Wextra -Wpedantic -Wshadow -Werror"
 count=0
 for uv in $(seq 30 36) 39 304 311 312 314 316 317 318 319 400; do
 	for header in fuse.h fuse_lowlevel.h cuse_lowlevel.h fuse_opt.h fuse_log.h libfuse_config.h; do
-		for std in c11 gnu11 c17; do
-			"$CC" -std=$std $strict -fsyntax-only -I"$inc" -DFUSE_USE_VERSION=$uv -DHEADER="<$header>" "$tmp/use.c"
-			count=$((count + 1))
+		for compiler in $CCS; do
+			for std in c11 gnu11 c17; do
+				"$compiler" -std=$std $strict -fsyntax-only -I"$inc" -DFUSE_USE_VERSION=$uv -DHEADER="<$header>" "$tmp/use.c"
+				count=$((count + 1))
+			done
 		done
-		for std in 11 14 17 20; do
-			"$CXX" -std=c++$std $strict_cxx -fsyntax-only -I"$inc" -DFUSE_USE_VERSION=$uv -DHEADER="<$header>" "$tmp/use.cc"
-			count=$((count + 1))
+		for compiler in $CXXS; do
+			for std in 11 14 17 20; do
+				"$compiler" -std=c++$std $strict_cxx -fsyntax-only -I"$inc" -DFUSE_USE_VERSION=$uv -DHEADER="<$header>" "$tmp/use.cc"
+				count=$((count + 1))
+			done
 		done
 	done
 	# The numbered names, for a library that was built without versioned symbols.
@@ -102,8 +117,11 @@ done
 # A 32-bit off_t. The C library's 32-bit stubs need not be installed: an empty stand-in is enough to compile.
 mkdir -p "$tmp/stub/gnu"
 : >"$tmp/stub/gnu/stubs-32.h"
+: >"$tmp/guards"
+for compiler in $CCS; do printf '%s\n' "$compiler -std=c11 -x c" "$compiler -std=gnu99 -x c" >>"$tmp/guards"; done
+for compiler in $CXXS; do echo "$compiler -std=c++11 -x c++" >>"$tmp/guards"; done
 for header in fuse.h fuse_lowlevel.h cuse_lowlevel.h; do
-	for compiler in "$CC -std=c11 -x c" "$CC -std=gnu99 -x c" "$CXX -std=c++11 -x c++"; do
+	while read -r compiler; do
 		base="$compiler -m32 -fsyntax-only -I$inc -I$tmp/stub -isystem /usr/include/$("$CC" -print-multiarch) -DFUSE_USE_VERSION=318"
 		echo "#include <$header>" >"$tmp/off.h"
 		if $base "$tmp/off.h" 2>"$tmp/err"; then
@@ -112,6 +130,7 @@ for header in fuse.h fuse_lowlevel.h cuse_lowlevel.h; do
 		fi
 		grep -q FILE_OFFSET_BITS "$tmp/err" || { echo "FAIL: $header: no helpful message ($compiler)"; cat "$tmp/err"; exit 1; }
 		$base -D_FILE_OFFSET_BITS=64 "$tmp/off.h" || { echo "FAIL: $header refused with a 64-bit off_t ($compiler)"; exit 1; }
-	done
+	done <"$tmp/guards"
 done
-echo "headers: $count strict compilations and the off_t guard passed"
+# shellcheck disable=SC2086
+echo "headers: $count strict compilations and the off_t guard passed (" $CCS $CXXS ")"

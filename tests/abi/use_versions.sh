@@ -8,6 +8,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 prefix=$(cd "$1" && pwd)
 CC=${CC:-gcc}
 CXX=${CXX:-g++}
+CXXS=$CXX
+[ "$CXX" = clang++ ] || ! command -v clang++ >/dev/null || CXXS="$CXX clang++"
 export PKG_CONFIG_PATH="$prefix/lib/pkgconfig"
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
@@ -41,13 +43,15 @@ for uv in $(seq 30 39) $(seq 310 318); do
 	run "$tmp/prog" "FUSE_USE_VERSION $uv"
 	count=$((count + 1))
 done
-for uv in 30 31 32 35 312 317 318; do
-	# shellcheck disable=SC2086
-	"$CXX" -x c++ -std=c++11 $strict -DFUSE_USE_VERSION="$uv" $flags -o "$tmp/prog" "$source" -x none $libs \
-		-Wl,-rpath,"$prefix/lib"
-	python3 "$here/bound.py" "$tmp/prog" "$source" "$uv"
-	run "$tmp/prog" "C++, FUSE_USE_VERSION $uv"
-	count=$((count + 1))
+for compiler in $CXXS; do
+	for uv in 30 31 32 35 312 317 318; do
+		# shellcheck disable=SC2086
+		"$compiler" -x c++ -std=c++11 $strict -DFUSE_USE_VERSION="$uv" $flags -o "$tmp/prog" "$source" -x none $libs \
+			-Wl,-rpath,"$prefix/lib"
+		python3 "$here/bound.py" "$tmp/prog" "$source" "$uv"
+		run "$tmp/prog" "$compiler, FUSE_USE_VERSION $uv"
+		count=$((count + 1))
+	done
 done
 
 static=$(pkg-config --static --libs fuse3)

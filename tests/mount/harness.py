@@ -60,7 +60,8 @@ def mounts_below(path):
         field = line.split()
         point = field[4].replace("\\040", " ")
         if point == str(path) or point.startswith(f"{path}/"):
-            found.append((point, int(field[2].split(":")[1])))
+            major, minor = map(int, field[2].split(":"))  # a block device's with -o blkdev
+            found.append((point, major << 20 | minor))
     return found
 
 

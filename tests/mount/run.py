@@ -76,8 +76,8 @@ EXTRA_SOURCES = {"notify_ll": [str(HERE / "fs" / "notify_orders.c")],
                  "lowops_ll": [str(HERE / "fs" / f"lowops_{part}.c") for part in ("locks", "more", "dir")],
                  "memfs_ll": [str(HERE / "fs" / f"memfs_{part}.c") for part in ("tree", "more")],
                  "probe_ll": [str(HERE / "fs" / "probe_wait.c")]}
-BINARIES = ["notify_ll", "backing_ll", "probe_ll", "memfs_ll", "memfs_ll+asan", "empty_ll", "want_ll@30", "want_ll@35", "own_loop_ll", "custom_io_ll", "cycles_ll",
-            "loop_again_ll", "deny_uring", "lowops_ll", "ioctl_compat", "cuse_fake", "helpers"]
+BINARIES = ["notify_ll", "backing_ll", "splice_io_ll", "probe_ll", "memfs_ll", "memfs_ll+asan", "empty_ll", "want_ll@30", "want_ll@35", "own_loop_ll", "custom_io_ll", "cycles_ll",
+            "loop_again_ll", "deny_uring", "lowops_ll", "ioctl_compat", "cuse_fake", "helpers", "features_ll"]
 
 
 def child(test, env, pipe):

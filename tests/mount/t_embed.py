@@ -2,6 +2,7 @@
 """Programs that drive sessions themselves (P12), and many sessions in one process."""
 import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -54,6 +55,49 @@ def custom_io_on_the_device(env):
     for _ in range(50):
         read_hello(mnt)
     fs.stop()
+
+
+@test("P12", transports=("dev",), ours_only=True)
+def custom_io_that_splices(env):
+    """splice_receive and splice_send are used as far as INIT settled on it, with the same data."""
+    for want in ("all", "none", "missing"):
+        mnt = env.mountpoint()
+        fs = env.start("splice_io_ll", want, mnt=mnt, options=[], mode="foreground")
+
+        def use(size):
+            fd = os.open(fs.path("hello"), os.O_RDWR)
+            for _ in range(20):
+                check(os.pread(fd, 65536, 0) == b"h" * 65536, "read")
+                check(os.pread(fd, 100, 7) == b"h" * 100, "a short read")
+                check(os.pwrite(fd, b"w" * size, 0) == size, "write")
+            os.close(fd)
+        all_ok(in_parallel([lambda n=n: use(n) for n in (1, 4095, 65536, 131072)]))
+        fs.stop()
+        count = dict(part.split("=") for part in fs.stderr().splitlines()[-1].split())
+        spliced = want == "all"
+        check((int(count["received"]) >= 240) == spliced and (int(count["sent"]) >= 80) == spliced, f"{want}: {count}")
+        check(spliced or int(count["reads"]) >= 240, f"{want}: {count}")
+
+
+# Mounts on the last argument, and puts the device there instead.
+MOUNTING_HELPER = """
+import ctypes, os, sys
+fd = os.open("/dev/fuse", os.O_RDWR)
+os.set_inheritable(fd, True)
+options = f"fd={fd},rootmode=40000,user_id=0,group_id=0"
+if ctypes.CDLL(None).mount(b"helper", sys.argv[-1].encode(), b"fuse", 6, options.encode()) != 0:
+    sys.exit(9)
+os.execv(sys.argv[1], sys.argv[1:-1] + [f"/dev/fd/{fd}"])
+"""
+
+
+@test("P12")
+def mountpoint_that_is_a_descriptor(env):
+    """/dev/fd/N: a device that somebody else opened and mounted, as a container's helper does."""
+    for args in ([], ["-s"]):
+        fs = env.start("memfs_ll", *args, wrapper=[sys.executable, "-c", MOUNTING_HELPER])
+        use(fs)
+        fs.stop()
 
 
 @test("P12", transports=("dev",), peer_fails=("dev",))  # "not enabled in this build"

@@ -3,10 +3,12 @@
 import os
 import re
 import subprocess
+import time
 from pathlib import Path
 
 from harness import check, wait_for
 from registry import test
+from t_lowlevel_ops import python_client, said
 
 ASYNC_READ, POSIX_LOCKS, FLOCK_LOCKS = 1 << 0, 1 << 1, 1 << 10
 SPLICE_WRITE, SPLICE_MOVE, SPLICE_READ = 1 << 7, 1 << 8, 1 << 9
@@ -99,3 +101,67 @@ def allow_root_keeps_others_out(env):
     check(done.stdout == "b'shared' ok EACCES ok\n", f"{done.stdout} {done.stderr}")
     os.close(fd)
     fs.stop()
+
+
+@test("ops", timeout=60)
+def request_timeout(env):
+    """conn->request_timeout: a request that gets no answer ends the connection (the kernel looks every 15 s)."""
+    fs = env.start("lowops_ll", extra_env={"REQUEST_TIMEOUT": "5"})
+    begin = time.monotonic()
+    code = "fd = os.open(sys.argv[1], os.O_RDWR)\nprint(os.pread(fd, 100, 12 << 20))\n"
+    told = said(python_client(code, fs.path("c")), 45)
+    took = time.monotonic() - begin
+    check("Error" in told and 4 < took < 40, f"after {took:.1f} s: {told[-200:]}")
+    os.system(f"umount -l {fs.mnt}")
+    fs.kill(9)
+    fs.ended(-9)
+
+
+# What init() does, and what that says and leaves: want and want_ext, each as bits more and less than before.
+FEATURES = [
+    ("set:1 unset:1", ["set 1"], (0, 1), (0, 1)),
+    ("get:1 get:0x10000 get:0x8000000000000", ["get 1", "get 1", "get 0"], (0, 0), (0, 0)),
+    ("set:4", ["set 0"], (0, 0), (0, 0)),
+    ("set:0x10001", ["set 1"], (0x10000, 0), (0x10000, 0)),
+    ("want+0x10000", [], (0x10000, 0), (0, 0)),
+    ("want+0x10000 convert", ["convert 0"], (0x10000, 0), (0x10000, 0)),
+    ("ext+0x10000 convert", ["convert 0"], (0x10000, 0), (0x10000, 0)),
+    ("want-1 ext-0x1000 convert", ["convert -22"], (0, 1), (0, 0x1000)),
+    ("want+0x10000 convert ext+0x20000", ["convert 0"], (0x10000, 0), (0x30000, 0)),
+    ("want+0x20000 set:0x10000", ["set 1"], (0x30000, 0), (0x10000, 0)),
+    ("want-0xffffffff unset:0x1000", [], (0, 0xffffffff), (0, 0x1000)),
+    ("unset:0xffffffffffffffff", [], (0, 0xffffffff), (0, 0xffffffff)),
+]
+# What the filesystem can't have been told of, or contradicts: the session ends before a client is served.
+IMPOSSIBLE = ["ext+0x8000000000000000", "want+4", "set:0x4000000010000", "read=4096"]
+
+
+def told(fs):
+    lines = wait_for(lambda: re.findall(r"^(?:set|get|convert|left) .*$", fs.stderr(), re.M), 5, "init")
+    want, ext, same = re.match(r"left want=(\S+) ext=(\S+) capable=(\d)$", lines[-1]).groups()
+    check(same == "1", "capable is not the low half of capable_ext")
+    return lines[:-1], int(want, 0), int(ext, 0)
+
+
+@test("ops")
+def features_by_function_and_by_hand(env):
+    """fuse_set_feature_flag and its like, want and want_ext: what they return, and what is left."""
+    def run(words):
+        fs = env.start("features_ll", extra_env={"FEATURES": words}, transport="any")
+        result = told(fs)
+        fs.stop()
+        return result
+    _, want, ext = run("")
+    check(want == ext & 0xffffffff and ext & 1, f"the default: {want:#x} {ext:#x}")
+    for words, says, (more, less), (ext_more, ext_less) in FEATURES:
+        expected = says, (want | more) & ~less, (ext | ext_more) & ~ext_less
+        check(run(words) == expected, f"{words}: {run(words)}, wanted {expected}")
+
+
+@test("ops")
+def features_that_are_not_there(env):
+    """A wish that can't be had ends the session with an error, at its loop; nothing hangs."""
+    for words in IMPOSSIBLE:
+        fs = env.start("features_ll", extra_env={"FEATURES": words}, wait=False)
+        fs.ended(2)
+        check("rotocol error" in fs.stderr(), f"{words}: {fs.stderr()[-300:]}")

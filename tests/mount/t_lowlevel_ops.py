@@ -119,6 +119,19 @@ def ioctl_moves_data(env):
     fs.stop()
 
 
+@test("ops", ours_only=True)  # libfuse gives more to writev(2) than that takes, and never answers
+def reply_in_3000_parts(env):
+    """A reply in more parts than one system call takes."""
+    fs = env.start("lowops_ll")
+    fd = os.open(fs.path("a"), os.O_RDWR)
+    data = bytearray(os.urandom(3000))
+    want = bytes(data[::-1])
+    check(fcntl.ioctl(fd, ioc(3, 10, 3000), data) == 4 and data == want, "content")
+    check(last_outcome(fs) == 0, "fuse_reply_ioctl_iov")
+    os.close(fd)
+    fs.stop()
+
+
 @test("ops")
 def ioctl_refusals(env):
     """Errors, unknown commands, retry where it is not allowed, more data than asked for, directories."""
@@ -198,6 +211,8 @@ def poll_and_epoll(env):
     poller = select.poll()
     poller.register(fd, select.POLLIN | select.POLLOUT)
     check(poller.poll(1000) == [(fd, select.POLLOUT)], "writable only")
+    asked = int(calls(fs, "poll")[0].split()[1], 16)
+    check(asked & (select.POLLIN | select.POLLOUT) == 5, f"poll_events {asked:x}")
     epoll = select.epoll()
     epoll.register(fd, select.EPOLLIN)
     check(epoll.poll(0.2) == [], "readable too early")
@@ -416,3 +431,29 @@ def reply_in_place(env):
     else:
         check(told and set(told) == {f"get_payload {-errno.EINVAL} uring 0"}, str(told[:3]))
     fs.stop()
+
+
+@test("ops")
+def bmap_on_a_block_device(env):
+    """FIBMAP of a mount with -o blkdev asks bmap for the block; sync and the end of such a mount."""
+    image = env.dir / "image"
+    image.write_bytes(bytes(1 << 20))
+    loop = subprocess.run(["losetup", "-f", "--show", str(image)], capture_output=True, text=True)
+    check(loop.returncode == 0, f"losetup: {loop.stderr}")
+    device = loop.stdout.strip()
+    try:
+        fs = env.start("lowops_ll", "-o", f"blkdev,fsname={device}")
+        fd = os.open(fs.path("a"), os.O_RDWR)
+        os.pwrite(fd, bytes(9000), 0)
+        block = bytearray((2).to_bytes(4, "little"))
+        fcntl.ioctl(fd, 1, block)
+        check(int.from_bytes(block, "little") == 1002, f"block {int.from_bytes(block, 'little')}")
+        check(last_call(fs, "bmap").startswith("bmap 2 ") and last_call(fs, "bmap").endswith(" 2"), last_call(fs, "bmap"))
+        fail(fs, "bmap", errno.EDOM)
+        fcntl.ioctl(fd, 1, block)
+        check(block == bytes(4), "an error is block 0")
+        os.sync()
+        os.close(fd)
+        fs.stop()
+    finally:
+        subprocess.run(["losetup", "-d", device], check=True)

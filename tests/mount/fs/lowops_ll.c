@@ -69,6 +69,8 @@ static void l_init(void *userdata, struct fuse_conn_info *conn)
 		fuse_unset_feature_flag(conn, unset);
 	if (conn_opts)
 		fuse_apply_conn_info_opts(conn_opts, conn);
+	if (getenv("REQUEST_TIMEOUT"))
+		conn->request_timeout = (uint16_t)atoi(getenv("REQUEST_TIMEOUT"));
 	trace("init max_write=%u max_readahead=%u max_background=%u congestion_threshold=%u time_gran=%u"
 	      " same=%d want=%#lx",
 	      conn->max_write, conn->max_readahead, conn->max_background, conn->congestion_threshold,

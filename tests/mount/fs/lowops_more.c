@@ -32,6 +32,15 @@ static int in_parts(fuse_req_t req, char *data, size_t size)
 	return fuse_reply_ioctl_iov(req, 3, iov, 3);
 }
 
+static int in_many_parts(fuse_req_t req, char *data)
+{
+	static struct iovec iov[3000];
+
+	for (int i = 0; i < 3000; i++)
+		iov[i] = (struct iovec){ data + i, 1 };
+	return fuse_reply_ioctl_iov(req, 4, iov, 3000);
+}
+
 static int retry(fuse_req_t req, void *arg)
 {
 	struct iovec iov = { arg, 8 };
@@ -86,6 +95,10 @@ void l_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned int cmd, void *arg, struct
 	case 9: /* less */
 		memset(data, 's', sizeof(data));
 		outcome = fuse_reply_ioctl(req, 0, data, out_size / 2);
+		break;
+	case 10:
+		reversed(data, in, in_size);
+		outcome = in_many_parts(req, data);
 		break;
 	default:
 		outcome = fuse_reply_err(req, ENOTTY);
