@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The edge of `fuse.h`: filesystems whose handlers work on paths and return a result.
+//!
+//! - `types`: the structures of the header. `config`: the options of `fuse_new`. `main`: `fuse_main` and what it is
+//!   made of.
+//! - `context`: who calls. `fs`: a layer and the calls into it. `modules`: layers that options put on top of each
+//!   other; `subdir` and `iconv` are built in.
+//! - `seam`: what this takes from the low-level interface.
+
+mod config;
+mod context;
+mod fs;
+mod iconv;
+mod main;
+mod modules;
+mod seam;
+mod subdir;
+mod types;

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the high-level interface takes from the low-level one: who calls, and notifications.
+
+use std::ffi::c_int;
+
+use super::super::types::{FusePollhandle, FuseReqT};
+
+/// Supplementary groups of the caller of a request.
+///
+/// # Safety
+/// `raw` is a request of a session that was not destroyed, `list` has room for `size` groups.
+pub unsafe fn getgroups(_raw: u64, _size: c_int, _list: *mut libc::gid_t) -> c_int {
+    -libc::ENOSYS
+}
+
+/// Wakes whoever waits for an open file.
+///
+/// # Safety
+/// `ph` is a handle that was not destroyed.
+pub unsafe fn notify_poll(_ph: *mut FusePollhandle) -> c_int {
+    let _: Option<FuseReqT> = None;
+    -libc::ENOSYS
+}
