@@ -3,7 +3,8 @@
 
 use std::ffi::c_int;
 
-use super::super::types::{FusePollhandle, FuseReqT};
+use super::super::types::FusePollhandle;
+use crate::session::Session as FuseSession;
 
 /// Supplementary groups of the caller of a request.
 ///
@@ -18,6 +19,13 @@ pub unsafe fn getgroups(_raw: u64, _size: c_int, _list: *mut libc::gid_t) -> c_i
 /// # Safety
 /// `ph` is a handle that was not destroyed.
 pub unsafe fn notify_poll(_ph: *mut FusePollhandle) -> c_int {
-    let _: Option<FuseReqT> = None;
+    -libc::ENOSYS
+}
+
+/// Lets the kernel forget attributes and data of a node.
+///
+/// # Safety
+/// `session` is a live session.
+pub unsafe fn inval_inode(_session: *mut FuseSession, _node: u64) -> c_int {
     -libc::ENOSYS
 }

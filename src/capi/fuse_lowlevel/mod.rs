@@ -4,10 +4,10 @@
 //! - `cmdline`: what comes before a session. `session`: its life and its loops. `ops`: calls into the filesystem.
 //! - `req`: what a request tells. `reply`: answers. `direntry`: filling directory buffers. `custom_io`.
 
-mod cmdline;
+pub mod cmdline;
 mod custom_io;
 mod direntry;
 mod ops;
 mod reply;
 mod req;
-mod session;
+pub mod session;
