@@ -2,7 +2,7 @@
 //! From what filesystems know (`struct stat`, seconds as floating point) to what the kernel's protocol says.
 //! Pure; nothing is owned.
 
-use crate::wire::{FuseAttr, FuseDirent, FuseKstatfs, Pod, rec_align};
+use crate::wire::{FuseAttr, FuseDirent, FuseKstatfs, FuseStatx, FuseSxTime, Pod, rec_align};
 
 /// Seconds and nanoseconds of a timeout. Negative ones and NaN are 0, what does not fit is for ever.
 pub fn timeout(seconds: f64) -> (u64, u32) {
@@ -37,6 +37,37 @@ pub fn attr(stat: &libc::stat) -> FuseAttr {
         rdev: stat.st_rdev as u32,
         blksize: stat.st_blksize as u32,
         flags: 0,
+    }
+}
+
+/// Attributes in the form of statx(2).
+pub fn statx(statx: &libc::statx) -> FuseStatx {
+    let time = |t: &libc::statx_timestamp| FuseSxTime {
+        tv_sec: t.tv_sec,
+        tv_nsec: t.tv_nsec,
+        ..FuseSxTime::default()
+    };
+    FuseStatx {
+        mask: statx.stx_mask,
+        blksize: statx.stx_blksize,
+        attributes: statx.stx_attributes,
+        nlink: statx.stx_nlink,
+        uid: statx.stx_uid,
+        gid: statx.stx_gid,
+        mode: statx.stx_mode,
+        ino: statx.stx_ino,
+        size: statx.stx_size,
+        blocks: statx.stx_blocks,
+        attributes_mask: statx.stx_attributes_mask,
+        atime: time(&statx.stx_atime),
+        btime: time(&statx.stx_btime),
+        ctime: time(&statx.stx_ctime),
+        mtime: time(&statx.stx_mtime),
+        rdev_major: statx.stx_rdev_major,
+        rdev_minor: statx.stx_rdev_minor,
+        dev_major: statx.stx_dev_major,
+        dev_minor: statx.stx_dev_minor,
+        ..FuseStatx::default()
     }
 }
 

@@ -29,3 +29,14 @@ pub unsafe fn notify_poll(_ph: *mut FusePollhandle) -> c_int {
 pub unsafe fn inval_inode(_session: *mut FuseSession, _node: u64) -> c_int {
     -libc::ENOSYS
 }
+
+/// A handle for a filesystem that wants to tell of changes; NULL if there is none to be had.
+pub fn poll_handle(_request: &crate::request::Request, _kh: u64) -> *mut FusePollhandle {
+    std::ptr::null_mut()
+}
+
+/// Takes back a handle that nobody wanted.
+///
+/// # Safety
+/// `ph` comes from `poll_handle` and is not used afterwards.
+pub unsafe fn drop_poll_handle(_ph: *mut FusePollhandle) {}

@@ -8,6 +8,7 @@ pub mod cmdline;
 mod custom_io;
 mod direntry;
 mod ops;
-mod reply;
+pub mod ops_args;
+pub mod reply;
 mod req;
 pub mod session;
