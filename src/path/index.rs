@@ -15,6 +15,8 @@ use super::slab::Slab;
 
 const SHARDS: usize = 64;
 const LEAST_BUCKETS: usize = 4;
+/// How many buckets go with one removal: enough to have none left to do when all nodes are gone.
+const MERGES: usize = 4;
 
 /// See the module.
 pub struct Index {
@@ -152,8 +154,10 @@ impl Shard {
 
     fn removed(&mut self, slab: &Slab) {
         self.count -= 1;
-        if self.heads.len() > LEAST_BUCKETS && self.count * 4 < self.heads.len() {
-            self.merge(slab);
+        for _ in 0..MERGES {
+            if self.heads.len() > LEAST_BUCKETS && self.count * 4 < self.heads.len() {
+                self.merge(slab);
+            }
         }
     }
 

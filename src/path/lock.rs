@@ -102,9 +102,8 @@ impl Table {
 
     /// Gives back what a path holds, from its lower end on.
     fn release(&self, held: Held) {
-        if let Some((id, node)) = held.writer.and_then(|id| Some((id, self.slab.get(id)?))) {
-            release_bits(&self.waiting, id, node, WRITER);
-            self.collect(id);
+        if let Some(id) = held.writer {
+            self.unlock(id, WRITER);
         }
         self.release_reads(held.id, ROOT);
     }
@@ -117,10 +116,25 @@ impl Table {
             };
             // Looked at before the lock is gone.
             let parent = node.parent.load(Relaxed);
-            if release_read(&self.waiting, id, node) && node.nlookup.load(Acquire) == 0 {
+            self.unlock_read(id, node);
+            id = parent;
+        }
+    }
+
+    /// Gives back a read lock. Nobody else may do it: the node may have to go with its last lock.
+    fn unlock_read(&self, id: u32, node: &Node) {
+        if release_read(&self.waiting, id, node) && node.nlookup.load(Acquire) == 0 {
+            self.collect(id);
+        }
+    }
+
+    /// The same for the write lock, or the wish for it.
+    pub(super) fn unlock(&self, id: u32, bits: u32) {
+        if let Some(node) = self.slab.get(id) {
+            release_bits(&self.waiting, id, node, bits);
+            if node.nlookup.load(Acquire) == 0 {
                 self.collect(id);
             }
-            id = parent;
         }
     }
 
@@ -152,8 +166,8 @@ impl Attempt<'_> {
                 match self.read_locks(target) {
                     Ok(text) => locked.paths[index] = Some(Held { id: target.id, text, writer }),
                     Err(failure) => {
-                        if let Some((id, node)) = writer.and_then(|id| Some((id, self.table.slab.get(id)?))) {
-                            release_bits(&self.table.waiting, id, node, WRITER);
+                        if let Some(id) = writer {
+                            self.table.unlock(id, WRITER);
                             if matches!(failure, Failure::Busy(busy, _) if busy == id) {
                                 return Err(Failure::Error(Errno::new(libc::EBUSY)));
                             }
@@ -213,7 +227,7 @@ impl Attempt<'_> {
         }
         let parent = node.parent.load(Relaxed);
         if parent == 0 {
-            release_read(&self.table.waiting, id, node);
+            self.table.unlock_read(id, node);
             return Err(Failure::Error(Errno::new(libc::ENOENT)));
         }
         // SAFETY: the read lock was just taken.
@@ -238,9 +252,7 @@ impl Attempt<'_> {
     fn give_up_wish(&mut self, still: impl Fn(u32) -> bool) {
         if let Some(id) = self.wanted.filter(|&id| !still(id)) {
             self.wanted = None;
-            if let Some(node) = self.table.slab.get(id) {
-                release_bits(&self.table.waiting, id, node, WANTED);
-            }
+            self.table.unlock(id, WANTED);
         }
     }
 }

@@ -158,7 +158,9 @@ impl Node {
 
     /// Ends the node's life if nobody holds or wants its lock.
     pub fn try_kill(&self) -> bool {
-        self.word.compare_exchange(LIVE, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        // Whoever still sleeps here has been or is being woken, since no bit is left to wait for.
+        let dead = |word: u32| (word & !WAITERS == LIVE).then_some(0);
+        self.word.fetch_update(Ordering::AcqRel, Ordering::Relaxed, dead).is_ok()
     }
 
     pub fn add_open(&self) {

@@ -29,6 +29,9 @@ impl Slab {
 
     /// The node of a number that `fresh` returned.
     pub fn get(&self, id: u32) -> Option<&Node> {
+        if id == 0 {
+            return None;
+        }
         let (row, column) = place(id);
         let chunk = self.rows.get(row)?.get()?.get(column)?.get()?;
         chunk.get(id as usize % CHUNK)
@@ -83,6 +86,6 @@ mod tests {
         assert!(std::ptr::eq(slab.get(1).unwrap(), node));
         assert_eq!(slab.get(1).unwrap().nlookup.load(Ordering::Relaxed), 42);
         assert_eq!(slab.ids(), 1..5000);
-        assert!(slab.get(u32::MAX).is_none());
+        assert!(slab.get(0).is_none() && slab.get(u32::MAX).is_none());
     }
 }

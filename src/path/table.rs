@@ -14,10 +14,10 @@ use parking_lot::MutexGuard;
 use super::index::{Index, Shard};
 use super::lock::Locked;
 use super::locks::Locks;
-use super::node::{LIVE, Node, WRITER};
+use super::node::{LIVE, Node, WANTED, WRITER};
 use super::remember::Remembered;
 use super::slab::Slab;
-use super::wait::{Waiting, release_bits};
+use super::wait::Waiting;
 use super::watch::Watch;
 use crate::errno::Errno;
 
@@ -351,13 +351,13 @@ impl Table {
             }
             drop(shards);
             for id in extra.iter_mut().filter_map(Option::take) {
-                if let Some(node) = self.slab.get(id) {
-                    release_bits(&self.waiting, id, node, WRITER);
-                    self.collect(id);
-                }
+                self.unlock(id, WRITER);
             }
             match busy {
-                Some((id, node)) => self.waiting.for_writing(id, node),
+                Some((id, node)) => {
+                    self.waiting.for_writing(id, node);
+                    self.unlock(id, WANTED);
+                }
                 None => return,
             }
         }
