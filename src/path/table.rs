@@ -391,9 +391,14 @@ impl Table {
         })
     }
 
+    /// Whether a file lies under a hidden name.
+    pub fn is_hidden(&self, id: u32) -> bool {
+        self.node(id).is_some_and(Node::is_hidden)
+    }
+
     /// All files that lie under a hidden name.
     pub fn hidden(&self) -> impl Iterator<Item = u32> {
-        self.slab.ids().filter(|&id| self.node(id).is_some_and(Node::is_hidden))
+        self.slab.ids().filter(|&id| self.is_hidden(id))
     }
 
     /// What is in the table. Not exact while operations run.

@@ -35,7 +35,8 @@ use super::main::Fuse;
 use super::modules::Stack;
 use super::types::FuseConfig;
 use crate::errno::Errno;
-use crate::path::{Handles, Masks, Settings, Table};
+use crate::log::debug;
+use crate::path::{Counts, Handles, Masks, Settings, Table};
 use crate::request::Request;
 use crate::request::decode::Operation;
 use crate::session::Filesystem;
@@ -155,6 +156,10 @@ impl Filesystem for Handle {
 
     fn destroy(&self) {
         self.0.remove_hidden();
+        if self.0.options.lock().config.debug != 0 {
+            let Counts { nodes, lookups } = self.0.table.counts();
+            debug!("fuse: at the end: {nodes} nodes, {lookups} lookups");
+        }
         let _context = self.0.enter(RequestContext::default());
         self.0.stack.destroy();
         if let Some(signal) = self.0.settings().intr_signal {

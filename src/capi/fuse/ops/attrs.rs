@@ -70,6 +70,10 @@ impl Call<'_> {
             self.table().watch.update(id, &stat);
         }
         self.settings.apply(id, &mut stat);
+        if self.table().is_hidden(id) {
+            // Its hidden name is the library's, and not a link that anybody made.
+            stat.st_nlink = stat.st_nlink.saturating_sub(1);
+        }
         let (attr_valid, attr_valid_nsec) = encode::timeout(self.settings.attr_timeout);
         Ok(FuseAttrOut { attr_valid, attr_valid_nsec, dummy: 0, attr: encode::attr(&stat) })
     }
