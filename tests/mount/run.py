@@ -28,7 +28,7 @@ from harness import HERE  # noqa: E402
 from registry import TESTS  # noqa: E402
 
 MODULES = ["t_basic", "t_ops", "t_transport", "t_threads", "t_replies", "t_ends", "t_faults", "t_embed",
-           "t_bad_input"]
+           "t_bad_input", "t_path_ops", "t_path_model"]
 
 
 class Builder:
@@ -70,9 +70,10 @@ class Builder:
 
 
 EXTRA_SOURCES = {"memfs_ll": [str(HERE / "fs" / f"memfs_{part}.c") for part in ("tree", "more")],
-                 "probe_ll": [str(HERE / "fs" / "probe_wait.c")]}
+                 "probe_ll": [str(HERE / "fs" / "probe_wait.c")],
+                 "path_fs": [str(HERE / "fs" / f"path_{part}.c") for part in ("names", "files", "locks")]}
 BINARIES = ["probe_ll", "memfs_ll", "memfs_ll+asan", "empty_ll", "want_ll@30", "want_ll@35", "own_loop_ll", "custom_io_ll", "cycles_ll",
-            "loop_again_ll", "deny_uring"]
+            "loop_again_ll", "deny_uring", "path_fs"]
 
 
 def child(test, env, pipe):
