@@ -1007,8 +1007,8 @@ int fuse_lowlevel_notify_store(struct fuse_session *se, fuse_ino_t ino,
 
 /**
  * Ask for data in the kernel's cache of a file. It comes to the handler
- * retrieve_reply, up to the first gap; also if there is none, and with nothing
- * if the session ends.
+ * retrieve_reply, up to the first gap; with no bytes if nothing is cached there.
+ * It does not come any more when the session ends before.
  *
  * @param se     the session
  * @param ino    the inode
@@ -1019,6 +1019,20 @@ int fuse_lowlevel_notify_store(struct fuse_session *se, fuse_ino_t ino,
  */
 int fuse_lowlevel_notify_retrieve(struct fuse_session *se, fuse_ino_t ino,
 				  size_t size, off_t offset, void *cookie);
+
+/**
+ * Let the kernel drop inodes from its caches that nobody uses at the moment;
+ * `forget` is called for those that it drops.
+ *
+ * @param se      the session
+ * @param nodeids the inodes
+ * @param count   how many
+ * @return 0 or a negative error number
+ *
+ * Since 3.19; needs Linux 6.18.
+ */
+int fuse_lowlevel_notify_prune(struct fuse_session *se, fuse_ino_t *nodeids,
+			       uint32_t count);
 
 /**************************************************************************
  * Questions about a request; not after its reply
@@ -1037,8 +1051,8 @@ const struct fuse_ctx *fuse_req_ctx(fuse_req_t req);
  * @param req  the request
  * @param size elements of @p list; 0 to ask for the number of groups
  * @param list where to put them
- * @return number of groups, which may be more than @p size; or a negative
- *         error number, -ESRCH if the process is not to be found
+ * @return number of groups, which may be more than @p size; -EIO if the
+ *         process is not to be found
  */
 int fuse_req_getgroups(fuse_req_t req, int size, gid_t list[]);
 

@@ -10,8 +10,10 @@
 //! blindly; a `struct fuse_session *` is a `Box<Session>` from `fuse_session_new` to `fuse_session_destroy`.
 #![allow(unsafe_code)]
 
+mod cuse_lowlevel;
 mod fuse;
 mod fuse_common;
+mod fuse_common_conn;
 mod fuse_common_process;
 mod fuse_log;
 mod fuse_lowlevel;

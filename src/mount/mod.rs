@@ -67,7 +67,7 @@ impl Mount {
 
     /// Takes the mount out of the tree. The device is closed first: an unmount that has to ask the filesystem would
     /// wait for an answer that nobody gives any more.
-    pub fn unmount(mut self, device: OwnedFd) {
+    pub fn unmount(mut self, device: impl AsFd) {
         let Some(point) = self.point.take() else { return };
         if sys::connection_gone(device.as_fd()) {
             return self.dismiss_keeper();

@@ -176,9 +176,15 @@ pub fn ring_op_size(header: &FuseInHeader, payload_sz: u32, proto: Proto) -> Res
         return Err(DecodeError::BadLength);
     }
     match arg0_size(Opcode(header.opcode), proto) {
+        _ if size == 0 && opens_payload(header) => Ok(0),
         Some(least) if size < least => Err(DecodeError::Truncated),
         _ => Ok(size),
     }
+}
+
+/// Linux 6.14 to 6.18 put the struct of this one in front of its data, as if it were a name.
+fn opens_payload(header: &FuseInHeader) -> bool {
+    Opcode(header.opcode) == Opcode::NOTIFY_REPLY
 }
 
 /// Puts together what lies in a ring entry. `payload` is the entry's whole buffer, `payload_sz` the kernel's word on
@@ -190,8 +196,14 @@ pub fn ring_message<'a>(
     payload_sz: u32,
     proto: Proto,
 ) -> Result<Message<'a>, DecodeError> {
-    let op = op_in.get(..ring_op_size(&header, payload_sz, proto)?).ok_or(DecodeError::BadLength)?;
+    let size = ring_op_size(&header, payload_sz, proto)?;
     let payload = payload.get(..payload_sz as usize).ok_or(DecodeError::BadLength)?;
+    if size == 0 && opens_payload(&header) {
+        let least = arg0_size(Opcode::NOTIFY_REPLY, proto).unwrap_or(0);
+        let (op, payload) = payload.split_at_checked(least).ok_or(DecodeError::Truncated)?;
+        return Ok(Message { header, op, payload });
+    }
+    let op = op_in.get(..size).ok_or(DecodeError::BadLength)?;
     Ok(Message { header, op, payload })
 }
 

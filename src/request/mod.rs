@@ -11,10 +11,13 @@ pub mod encode;
 
 use std::io::IoSlice;
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use crate::errno::Errno;
 use crate::log::{debug, error};
+use crate::transport::line::Line;
 use crate::transport::slot::{Details, Handle, Route, Slot};
+use crate::transport::uring::entry::Entry;
 use crate::wire::Opcode;
 
 /// The right to answer one request.
@@ -77,6 +80,11 @@ impl Request {
     /// Who asks, and for what; `None` if somebody else answered meanwhile.
     pub fn details(&self) -> Option<&Details> {
         self.slot().map(Slot::details)
+    }
+
+    /// The way to the kernel of the session that the request came to.
+    pub fn line(&self) -> Option<Arc<Line>> {
+        self.slot().map(|slot| slot.registry().line().clone())
     }
 
     /// A request of its own for a part of this one that is answered by itself (one FORGET of many).
@@ -203,8 +211,14 @@ impl Claimed {
         }
         log_reply(self.slot, error, data.iter().map(|part| part.len()).sum());
         match &self.route {
-            // SAFETY: entries outlive the slots' users.
-            Route::Ring(entry) => unsafe { entry.as_ref() }.reply(header.unique, error, data),
+            Route::Ring(entry) => {
+                // SAFETY: entries outlive the slots' users.
+                let entry = unsafe { entry.as_ref() };
+                match in_place(entry, data) {
+                    Some(length) => entry.finish(header.unique, error, length),
+                    None => entry.reply(header.unique, error, data),
+                }
+            }
             Route::Device(channel) => {
                 let sent = channel.send(header.unique, error, data);
                 self.release();
@@ -256,6 +270,20 @@ impl Claimed {
         if let Route::Device(_) | Route::Parcel = self.route {
             self.slot.registry().give_back(NonNull::from(self.slot));
         }
+    }
+}
+
+/// How long a reply is that the program wrote where it goes (`fuse_req_get_payload`). While data of the request is lent
+/// there, the entry has to see to the reply itself.
+fn in_place(entry: &Entry, data: &[IoSlice<'_>]) -> Option<usize> {
+    let payload = entry.payload();
+    match data {
+        [one]
+            if one.as_ptr() == payload.cast().as_ptr() && one.len() <= payload.len() && !entry.is_lent() =>
+        {
+            Some(one.len())
+        }
+        _ => None,
     }
 }
 

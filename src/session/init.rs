@@ -146,6 +146,8 @@ pub struct Negotiated {
     pub no_interrupt: bool,
     /// `FUSE_CAP_*` that were asked for.
     pub want_ext: u64,
+    /// `FUSE_CAP_*` that could be had.
+    pub capable_ext: u64,
 }
 
 /// Why the ring is used, or is not.
@@ -300,6 +302,7 @@ pub fn finish(
         ring_reason,
         no_interrupt: conn.no_interrupt,
         want_ext: conn.want_ext,
+        capable_ext: conn.capable_ext,
     };
     Ok(Finished { reply, reply_len: reply_len(kernel.minor), negotiated, want_ignored })
 }

@@ -184,7 +184,7 @@ impl Session {
     }
 
     /// Ends the session because it can't be had as asked for.
-    fn refuse(&self, request: Request, why: std::fmt::Arguments<'_>) {
+    pub(super) fn refuse(&self, request: Request, why: std::fmt::Arguments<'_>) {
         error!("fuse: {why}");
         let error = Errno::new(libc::EPROTO);
         let _ = request.fail(error);

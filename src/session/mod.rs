@@ -6,9 +6,13 @@
 #![allow(unsafe_code)]
 
 pub mod cmdline;
+pub mod conn_opts;
+pub mod cuse;
 pub mod init;
 mod initialise;
+mod notify;
 pub mod options;
+pub mod retrieve;
 mod run;
 mod serve;
 
@@ -28,14 +32,17 @@ use crate::mount::{Mount, MountOptions, mount};
 use crate::opt::{Args, Refused};
 use crate::request::Request;
 use crate::request::decode::Operation;
+use crate::session::cuse::Announcement;
 use crate::session::init::{ConnInfo, Has, Negotiated, Remembered};
 use crate::session::options::SessionOptions;
+use crate::session::retrieve::Retrieves;
 use crate::transport::dev::{Channel, Device, Io, Received};
 use crate::transport::exit::ExitFlag;
 use crate::transport::registry::Registry;
 use crate::transport::uring::{Owner, Pool};
 use crate::wire::FuseInHeader;
 
+pub use notify::Name;
 pub use run::LoopConfig;
 
 /// What a filesystem is to the session. The C edge implements it with a table of callbacks.
@@ -46,6 +53,16 @@ pub trait Filesystem: Send + Sync {
     fn init(&self, conn: &mut ConnInfo, remembered: &mut Remembered);
     /// Serves one operation. Whoever gets the request answers it. `want` are the `FUSE_CAP_*` that were settled on.
     fn handle(&self, request: Request, header: &FuseInHeader, operation: Operation<'_>, want: u64);
+    /// Data that a notification has asked for with `cookie`; it gets no reply.
+    fn retrieved(&self, request: Request, _ino: u64, _cookie: usize, _offset: u64, _data: &[u8]) {
+        request.no_reply();
+    }
+    /// For what is no filesystem: how it is announced to the kernel.
+    fn device(&self) -> Option<&Announcement> {
+        None
+    }
+    /// The kernel has taken the device.
+    fn device_is_there(&self) {}
     /// The session is over; called once, if `init` was.
     fn destroy(&self);
 }
@@ -60,7 +77,6 @@ pub struct Session {
     /// Who started the daemon (for `allow_root`).
     owner_uid: u32,
     place: Mutex<Place>,
-    channel: Mutex<Option<Arc<Channel>>>,
     fd: AtomicI32,
     negotiated: OnceLock<Negotiated>,
     /// The filesystem's `init` was called; an INIT that failed after that is not tried again.
@@ -68,6 +84,8 @@ pub struct Session {
     destroyed: AtomicBool,
     /// A loop of ours runs.
     looping: AtomicBool,
+    /// What notifications asked for and has not come yet.
+    pub retrieves: Mutex<Retrieves>,
     /// The ring, once there is one; closed when the session unmounts, freed with it.
     pools: Mutex<Vec<Arc<Pool>>>,
 }
@@ -77,7 +95,7 @@ pub struct Session {
 struct Place {
     /// The mount point from the root on.
     path: Option<CString>,
-    device: Option<OwnedFd>,
+    device: Option<Arc<OwnedFd>>,
     mount: Option<Mount>,
 }
 
@@ -104,12 +122,12 @@ impl Session {
             // SAFETY: no arguments.
             owner_uid: unsafe { libc::getuid() },
             place: Mutex::default(),
-            channel: Mutex::new(None),
             fd: AtomicI32::new(-1),
             negotiated: OnceLock::new(),
             init_called: AtomicBool::new(false),
             destroyed: AtomicBool::new(false),
             looping: AtomicBool::new(false),
+            retrieves: Mutex::default(),
             pools: Mutex::default(),
         })
     }
@@ -117,7 +135,7 @@ impl Session {
     /// Mounts; what is wrong has been logged.
     pub fn mount(&self, point: &CStr) -> Result<(), Errno> {
         let mut place = self.place.lock();
-        if place.device.is_some() || self.channel.lock().is_some() {
+        if place.device.is_some() || self.registry.line().is_open() {
             error!("fuse: the session is mounted already");
             return Err(Errno::new(libc::EBUSY));
         }
@@ -125,7 +143,8 @@ impl Session {
         // Before the daemon changes its directory.
         place.path = absolute(point);
         let (device, mount) = mount(point, &self.mount_options)?;
-        self.connect(device.as_raw_fd(), Arc::new(Device));
+        let device = Arc::new(device);
+        self.connect(device.as_raw_fd(), Arc::new(Device), Some(device.clone()));
         place.device = Some(device);
         place.mount = Some(mount);
         Ok(())
@@ -133,11 +152,11 @@ impl Session {
 
     /// Uses a descriptor of the program's own instead of a mount. It stays the program's.
     pub fn custom_io(&self, fd: RawFd, io: Arc<dyn Io>) {
-        self.connect(fd, io);
+        self.connect(fd, io, None);
     }
 
-    fn connect(&self, fd: RawFd, io: Arc<dyn Io>) {
-        *self.channel.lock() = Some(Channel::new(fd, io));
+    fn connect(&self, fd: RawFd, io: Arc<dyn Io>, device: Option<Arc<OwnedFd>>) {
+        self.registry.line().open(Channel::new(fd, io), device);
         self.fd.store(fd, Ordering::SeqCst);
     }
 
@@ -151,10 +170,12 @@ impl Session {
             pool.close();
         }
         let place = std::mem::take(&mut *self.place.lock());
-        if let (Some(device), Some(mount)) = (place.device, place.mount) {
-            *self.channel.lock() = None;
+        if let Some(device) = place.device {
+            self.registry.line().close();
             self.fd.store(-1, Ordering::SeqCst);
-            mount.unmount(device);
+            if let Some(mount) = place.mount {
+                mount.unmount(device);
+            }
         }
         for pool in &*self.pools.lock() {
             pool.kicker.settle();
@@ -190,7 +211,7 @@ impl Session {
     }
 
     fn channel(&self) -> Option<Arc<Channel>> {
-        self.channel.lock().clone()
+        self.registry.line().connection().ok().map(|connection| connection.channel)
     }
 
     /// Reads one message for a program that runs the loop itself. 0: the session is over.
@@ -250,6 +271,7 @@ impl Drop for Session {
             pool.close();
         }
         self.call_destroy();
+        self.registry.line().close();
         self.place.get_mut().device.take();
     }
 }

@@ -116,7 +116,8 @@ impl Session {
                 continue;
             };
             let header = FuseInHeader::read_padded(message);
-            if Opcode(header.opcode) != Opcode::INIT || header.len as usize != message.len() {
+            let is_init = Opcode(header.opcode) == Opcode::INIT && self.filesystem.device().is_none();
+            if !is_init || header.len as usize != message.len() {
                 deliver(channel, &self.registry, self, message);
                 continue;
             }

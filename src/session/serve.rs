@@ -74,8 +74,9 @@ fn log_request(incoming: &Incoming<'_>) {
 impl Session {
     fn dispatch(&self, request: Request, header: &FuseInHeader, operation: Operation<'_>) {
         let Some(negotiated) = self.negotiated.get() else {
-            match operation {
-                Operation::Init(raw) => drop(self.initialise(request, raw, RingFor::Nobody)),
+            match (operation, self.filesystem.device()) {
+                (Operation::Init(raw), None) => drop(self.initialise(request, raw, RingFor::Nobody)),
+                (Operation::CuseInit(raw), Some(device)) => self.initialise_device(request, raw, device),
                 _ => drop(request.fail(Errno::new(libc::EIO))),
             }
             return;
@@ -92,6 +93,15 @@ impl Session {
             Operation::Destroy => {
                 self.call_destroy();
                 let _ = request.done();
+            }
+            Operation::NotifyReply { arg, data } => {
+                let cookie = self.retrieves.lock().end(header.unique);
+                match cookie {
+                    Some(cookie) => {
+                        self.filesystem.retrieved(request, header.nodeid, cookie, arg.offset, data)
+                    }
+                    None => request.no_reply(),
+                }
             }
             _ if self.must_deny(header) => drop(request.fail(Errno::new(libc::EACCES))),
             operation => {
@@ -121,7 +131,6 @@ impl Session {
                     | Opcode::FLUSH
                     | Opcode::FORGET
                     | Opcode::BATCH_FORGET
-                    | Opcode::NOTIFY_REPLY
             )
     }
 }

@@ -5,9 +5,8 @@ use std::io::IoSlice;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use crate::errno::Errno;
-
-/// `_IOR(229, 0, uint32_t)`: a new descriptor joins the connection of another.
-const FUSE_DEV_IOC_CLONE: libc::c_ulong = 0x8004_e500;
+use crate::wire::flags::dev_ioctl;
+use crate::wire::{FuseBackingMap, Pod};
 
 fn check(result: isize) -> Result<usize, Errno> {
     usize::try_from(result).map_err(|_| Errno::last())
@@ -35,9 +34,26 @@ pub fn clone_device(master: RawFd) -> Result<OwnedFd, Errno> {
     };
     let master = master as u32;
     // SAFETY: the ioctl reads four bytes.
-    match unsafe { libc::ioctl(clone.as_raw_fd(), FUSE_DEV_IOC_CLONE, &raw const master) } {
+    match unsafe { libc::ioctl(clone.as_raw_fd(), dev_ioctl::CLONE as libc::Ioctl, &raw const master) } {
         -1 => Err(Errno::last()),
         _ => Ok(clone),
+    }
+}
+
+/// Has the kernel use a file as the backing of others; the result is its id, above 0.
+pub fn open_backing(device: RawFd, file: RawFd) -> Result<i32, Errno> {
+    let map = FuseBackingMap { fd: file, ..FuseBackingMap::default() };
+    // SAFETY: the ioctl reads so many bytes.
+    let id = unsafe { libc::ioctl(device, dev_ioctl::BACKING_OPEN as libc::Ioctl, map.as_bytes().as_ptr()) };
+    if id > 0 { Ok(id) } else { Err(if id < 0 { Errno::last() } else { Errno::new(libc::EIO) }) }
+}
+
+/// Gives up what `open_backing` returned.
+pub fn close_backing(device: RawFd, id: i32) -> Result<(), Errno> {
+    // SAFETY: the ioctl reads four bytes.
+    match unsafe { libc::ioctl(device, dev_ioctl::BACKING_CLOSE as libc::Ioctl, &raw const id) } {
+        -1 => Err(Errno::last()),
+        _ => Ok(()),
     }
 }
 

@@ -58,3 +58,11 @@ pub fn replace_stdio(fd: &OwnedFd) -> Result<(), Errno> {
     // SAFETY: no pointers; the three numbers stay open throughout.
     (0..=2).try_for_each(|number| check(unsafe { libc::dup2(fd.as_raw_fd(), number) }).map(drop))
 }
+
+/// Supplementary groups of a thread, as the kernel writes them down; `None` if there is no such thread.
+pub fn groups_of(thread: i32) -> Option<Vec<u32>> {
+    let status = std::fs::read(format!("/proc/{thread}/task/{thread}/status")).ok()?;
+    let status = String::from_utf8_lossy(&status);
+    let line = status.lines().find_map(|line| line.strip_prefix("Groups:"))?;
+    Some(line.split_whitespace().filter_map(|group| group.parse().ok()).collect())
+}

@@ -19,6 +19,7 @@ use crate::transport::dev::{Channel, Io, deliver};
 use crate::transport::registry::Registry;
 use crate::transport::slot::Route;
 use crate::transport::{Incoming, Service};
+use crate::wire::flags::notify;
 use crate::wire::{FuseInHeader, FuseOutHeader, Pod};
 
 /// What was written for the kernel.
@@ -68,7 +69,9 @@ impl Io for Memory {
     fn writev(&self, _fd: RawFd, data: &[IoSlice<'_>]) -> Result<usize, Errno> {
         let bytes: Vec<u8> = data.iter().flat_map(|part| part.iter().copied()).collect();
         let (header, data) = FuseOutHeader::read_prefix(&bytes).ok_or(Errno::new(libc::EINVAL))?;
-        if header.len as usize != bytes.len() || !(-511..=0).contains(&header.error) {
+        // A notification has its code there.
+        let errors = -511..=if header.unique == 0 { notify::PRUNE } else { 0 };
+        if header.len as usize != bytes.len() || !errors.contains(&header.error) {
             return Err(Errno::new(libc::EINVAL));
         }
         let reply = Reply { unique: header.unique, error: header.error, data: data.to_vec() };

@@ -9,6 +9,7 @@ pub mod dev;
 pub mod dev_pool;
 pub mod exit;
 pub mod gate;
+pub mod line;
 #[cfg(test)]
 pub mod memory;
 pub mod registry;

@@ -6,11 +6,13 @@
 
 use std::collections::VecDeque;
 use std::ptr::NonNull;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use crate::transport::line::Line;
 use crate::transport::slot::Slot;
 
 /// Interrupts that overtook their request; a small number is enough since the kernel sends them in pairs.
@@ -28,6 +30,7 @@ pub struct Registry {
     early_count: AtomicUsize,
     debug: AtomicBool,
     userdata: usize,
+    line: Arc<Line>,
 }
 
 // SAFETY: the raw pointers refer to slots in `slots`, which are Sync and live as long as the registry.
@@ -44,12 +47,18 @@ impl Registry {
             early_count: AtomicUsize::new(0),
             debug: AtomicBool::new(debug),
             userdata,
+            line: Arc::default(),
         })
     }
 
     /// What the program gave to `fuse_session_new`.
     pub fn userdata(&self) -> usize {
         self.userdata
+    }
+
+    /// The way to the kernel of the session that the requests belong to.
+    pub fn line(&self) -> &Arc<Line> {
+        &self.line
     }
 
     /// Whether requests and replies are logged.

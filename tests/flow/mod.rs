@@ -71,6 +71,12 @@ impl Filesystem for Arc<Recorder> {
         (self.handler)(request, &operation);
     }
 
+    fn retrieved(&self, request: Request, _ino: u64, cookie: usize, offset: u64, data: &[u8]) {
+        let seen = format!("cookie {cookie}, from {offset}: {data:?}");
+        self.seen.lock().push((seen, Caller::default()));
+        request.no_reply();
+    }
+
     fn destroy(&self) {
         self.destroys.fetch_add(1, Ordering::SeqCst);
     }
@@ -79,7 +85,7 @@ impl Filesystem for Arc<Recorder> {
 /// Answers as a filesystem should.
 fn answer(request: Request, operation: &Operation<'_>) {
     let sent = match operation {
-        Operation::Forget { .. } | Operation::NotifyReply { .. } => {
+        Operation::Forget { .. } => {
             request.no_reply();
             Ok(())
         }

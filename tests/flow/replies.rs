@@ -37,12 +37,31 @@ fn each_kind_of_request_is_answered_once_in_both_shapes() {
                 // Not for the filesystem, or not any more.
                 Operation::Init(_) | Operation::CuseInit(_) => assert_eq!(seen, None),
                 Operation::Destroy | Operation::Interrupt { .. } => assert_eq!(seen, None),
+                // Nobody asked for it.
+                Operation::NotifyReply { .. } => assert_eq!(seen, None),
                 operation => assert_eq!(seen, Some(format!("{operation:?}"))),
             }
             match sent.opcode.is_oneway() {
                 true => bench.no_reply(),
                 false => assert_eq!(bench.only_reply().unique, unique, "{}", sent.opcode.name()),
             }
+        }
+    }
+}
+
+#[test]
+fn data_that_was_asked_for_comes_with_its_cookie() {
+    for shape in SHAPES {
+        let bench = Bench::new(answer);
+        let Some((sent, _)) = table().into_iter().find(|(sent, _)| sent.opcode == Opcode::NOTIFY_REPLY)
+        else {
+            panic!("the table has all operations")
+        };
+        let unique = bench.session.retrieves.lock().begin(7);
+        for seen in [Some("cookie 7, from 1: [104, 105]".to_owned()), None] {
+            bench.bring(shape, &sent, unique);
+            assert_eq!(bench.recorder.seen.lock().pop().map(|(operation, _)| operation), seen);
+            bench.no_reply();
         }
     }
 }

@@ -27,8 +27,10 @@ import harness  # noqa: E402
 from harness import HERE  # noqa: E402
 from registry import TESTS  # noqa: E402
 
-MODULES = ["t_basic", "t_ops", "t_transport", "t_threads", "t_replies", "t_ends", "t_faults", "t_embed",
-           "t_bad_input", "t_path_ops", "t_path_model"]
+MODULES = ["t_basic", "t_ops", "t_notify", "t_passthrough",
+           "t_transport", "t_threads", "t_replies", "t_ends", "t_faults", "t_embed",
+           "t_bad_input", "t_lowlevel_ops", "t_lowlevel_locks", "t_lowlevel_conn",
+           "t_cuse", "t_path_ops", "t_path_model"]
 
 
 class Builder:
@@ -69,11 +71,14 @@ class Builder:
             self.build(name)
 
 
-EXTRA_SOURCES = {"memfs_ll": [str(HERE / "fs" / f"memfs_{part}.c") for part in ("tree", "more")],
+EXTRA_SOURCES = {"notify_ll": [str(HERE / "fs" / "notify_orders.c")],
+                 "cuse_fake": [str(HERE / "fs" / "cuse_kernel.c")],
+                 "lowops_ll": [str(HERE / "fs" / f"lowops_{part}.c") for part in ("locks", "more")],
+                 "memfs_ll": [str(HERE / "fs" / f"memfs_{part}.c") for part in ("tree", "more")],
                  "probe_ll": [str(HERE / "fs" / "probe_wait.c")],
                  "path_fs": [str(HERE / "fs" / f"path_{part}.c") for part in ("names", "files", "locks")]}
-BINARIES = ["probe_ll", "memfs_ll", "memfs_ll+asan", "empty_ll", "want_ll@30", "want_ll@35", "own_loop_ll", "custom_io_ll", "cycles_ll",
-            "loop_again_ll", "deny_uring", "path_fs"]
+BINARIES = ["notify_ll", "backing_ll", "probe_ll", "memfs_ll", "memfs_ll+asan", "empty_ll", "want_ll@30", "want_ll@35", "own_loop_ll", "custom_io_ll", "cycles_ll",
+            "loop_again_ll", "deny_uring", "lowops_ll", "ioctl_compat", "cuse_fake", "path_fs"]
 
 
 def child(test, env, pipe):

@@ -23,7 +23,6 @@ use super::modules::Stack;
 use super::ops::{Handle, HighLevel};
 use super::program::fuse_lib_help;
 use super::types::FuseOperations;
-use crate::errno::Errno;
 use crate::log::error;
 use crate::opt::Refused;
 use crate::session::Session as FuseSession;

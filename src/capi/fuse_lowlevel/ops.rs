@@ -10,33 +10,18 @@ use libc::size_t;
 use parking_lot::Mutex;
 
 use super::super::fuse_common::show;
-use super::super::types::{
-    FuseBuf, FuseBufvec, FuseConnInfo, FuseFileInfo, FuseForgetData, FuseLowlevelOps, FuseReqT, file_info,
+use super::super::types::{FuseConnInfo, FuseLowlevelOps, FuseReqT};
+use super::ops_args::{
+    default_statfs, flushing, handle_of, locking, one_buffer, opened, posix_lock, reading, releasing,
+    releasing_dir,
 };
-use super::reply::open_out;
 use crate::errno::Errno;
 use crate::log::warning;
 use crate::request::Request;
 use crate::request::decode::Operation;
 use crate::session::Filesystem;
 use crate::session::init::{ConnInfo, Has, Remembered, cap};
-use crate::wire::flags::{self, fattr};
-use crate::wire::{
-    FuseFlushIn, FuseInHeader, FuseKstatfs, FuseLkIn, FuseOpenIn, FuseReadIn, FuseReleaseIn, FuseSetattrIn,
-    FuseStatfsOut, FuseWriteIn, Pod,
-};
-
-/// The bits of `valid` in a SETATTR that the header has names for.
-const SETATTR_KNOWN: u32 = fattr::MODE
-    | fattr::UID
-    | fattr::GID
-    | fattr::SIZE
-    | fattr::ATIME
-    | fattr::MTIME
-    | fattr::ATIME_NOW
-    | fattr::MTIME_NOW
-    | fattr::CTIME
-    | fattr::KILL_SUIDGID;
+use crate::wire::{FuseInHeader, Pod};
 
 /// A program's table of operations, and what it wants to be called with.
 pub struct CFilesystem {
@@ -100,6 +85,18 @@ impl Filesystem for CFilesystem {
         }
     }
 
+    fn retrieved(&self, request: Request, ino: u64, cookie: usize, offset: u64, data: &[u8]) {
+        let Some(function) = self.ops.retrieve_reply else {
+            return request.no_reply();
+        };
+        let mut bufv = one_buffer(data);
+        // SAFETY: the program's function; the data is lent to it until it returns.
+        unsafe {
+            let req = request.into_raw() as FuseReqT;
+            function(req, cookie as *mut c_void, ino, offset as i64, &raw mut bufv);
+        }
+    }
+
     fn handle(&self, request: Request, header: &FuseInHeader, operation: Operation<'_>, want: u64) {
         let call = Call { ops: &self.ops, request, ino: header.nodeid, want };
         // SAFETY: the program's functions get what `fuse_lowlevel.h` promises: a request, valid strings and data.
@@ -108,11 +105,12 @@ impl Filesystem for CFilesystem {
 }
 
 /// One call: whom it goes to and what it is about.
-struct Call<'a> {
-    ops: &'a FuseLowlevelOps,
-    request: Request,
-    ino: u64,
-    want: u64,
+pub struct Call<'a> {
+    pub ops: &'a FuseLowlevelOps,
+    pub request: Request,
+    pub ino: u64,
+    /// The capabilities that were settled on.
+    pub want: u64,
 }
 
 /// Calls an operation with the request and the given arguments, or answers ENOSYS.
@@ -124,8 +122,9 @@ macro_rules! call {
         }
     };
 }
+pub(super) use call;
 
-fn not_implemented(request: Request) {
+pub fn not_implemented(request: Request) {
     let _ = request.fail(Errno::new(libc::ENOSYS));
 }
 
@@ -154,6 +153,9 @@ impl Call<'_> {
                 | Operation::FAllocate(_)
                 | Operation::LSeek(_)
                 | Operation::CopyFileRange(_)
+                | Operation::CopyFileRange64(_)
+                | Operation::Ioctl { .. }
+                | Operation::Poll(_)
                 | Operation::GetLk(_)
                 | Operation::SetLk(_)
                 | Operation::SetLkW(_) => self.files(operation),
@@ -236,25 +238,10 @@ impl Call<'_> {
                     let mut fi = handle_of(arg.fh);
                     call!(call, lseek, ino, arg.offset as i64, arg.whence as c_int, &raw mut fi);
                 }
-                Operation::CopyFileRange(arg) => {
-                    let (mut from, mut to) = (handle_of(arg.fh_in), handle_of(arg.fh_out));
-                    let (off_in, off_out) = (arg.off_in as i64, arg.off_out as i64);
-                    let (from, to) = (&raw mut from, &raw mut to);
-                    let length = arg.len as size_t;
-                    let flags = arg.flags as c_int;
-                    call!(
-                        call,
-                        copy_file_range,
-                        ino,
-                        off_in,
-                        from,
-                        arg.nodeid_out,
-                        off_out,
-                        to,
-                        length,
-                        flags
-                    );
-                }
+                // The newer one differs in its reply, which `fuse_reply_write` sees to.
+                Operation::CopyFileRange(arg) | Operation::CopyFileRange64(arg) => call.copy_range(&arg),
+                Operation::Ioctl { arg, data } => call.ioctl(&arg, data),
+                Operation::Poll(arg) => call.poll(&arg),
                 Operation::GetLk(arg) => {
                     let mut lock = posix_lock(&arg);
                     call!(call, getlk, ino, &mut locking(&arg), &raw mut lock);
@@ -313,6 +300,7 @@ impl Call<'_> {
                     call!(call, getattr, ino, fi);
                 }
                 Operation::SetAttr(arg) => call.set_attr(&arg),
+                Operation::Statx(arg) => call.statx(&arg),
                 Operation::StatFs => match call.ops.statfs {
                     Some(_) => call!(call, statfs, ino),
                     None => drop(call.request.reply_bytes(default_statfs().as_bytes())),
@@ -328,173 +316,8 @@ impl Call<'_> {
                 Operation::RemoveXattr { name } => call!(call, removexattr, ino, name.as_ptr()),
                 Operation::Access { mask } => call!(call, access, ino, mask as c_int),
                 Operation::BMap { block, blocksize } => call!(call, bmap, ino, blocksize as size_t, block),
-                Operation::NotifyReply { .. } => call.request.no_reply(),
                 _ => not_implemented(call.request),
             }
         }
     }
-
-    /// Opens a file or a directory. Without a function for it every open succeeds, or, if the kernel can do without
-    /// asking, ENOSYS tells it so.
-    unsafe fn open(
-        self,
-        arg: FuseOpenIn,
-        unneeded: u64,
-        function: impl Fn(&FuseLowlevelOps) -> Option<OpenFn>,
-    ) {
-        let mut fi = opened(arg.flags, arg.open_flags);
-        match function(self.ops) {
-            // SAFETY: see `handle`.
-            Some(open) => unsafe { open(self.request.into_raw() as FuseReqT, self.ino, &raw mut fi) },
-            None if self.want & unneeded != 0 => not_implemented(self.request),
-            None => drop(self.request.reply_bytes(open_out(&fi).as_bytes())),
-        }
-    }
-
-    unsafe fn write(self, arg: FuseWriteIn, data: &[u8]) {
-        let mut fi = handle_of(arg.fh);
-        fi.flags = arg.flags as i32;
-        fi.lock_owner = arg.lock_owner;
-        set_bit(&mut fi, file_info::WRITEPAGE, arg.write_flags & flags::WRITE_CACHE != 0);
-        set_bit(&mut fi, file_info::KILL_SUIDGID, arg.write_flags & flags::WRITE_KILL_SUIDGID != 0);
-        let (ino, call, offset) = (self.ino, self, arg.offset as i64);
-        // SAFETY: see `handle`; a filesystem does not write to the data, though write_buf's type would let it.
-        unsafe {
-            if call.ops.write_buf.is_none() {
-                return call!(call, write, ino, data.as_ptr().cast(), data.len(), offset, &raw mut fi);
-            }
-            let mem = data.as_ptr().cast_mut().cast();
-            let buf = FuseBuf { size: data.len(), flags: 0, mem, fd: -1, pos: 0, mem_size: data.len() };
-            let mut bufv = FuseBufvec { count: 1, idx: 0, off: 0, buf: [buf] };
-            call!(call, write_buf, ino, &raw mut bufv, offset, &raw mut fi);
-        }
-    }
-
-    unsafe fn set_attr(self, arg: &FuseSetattrIn) {
-        let mut fi = handle_of(arg.fh);
-        let has_file = arg.valid & fattr::FH != 0;
-        let file = if has_file { &raw mut fi } else { std::ptr::null_mut() };
-        let mut stat = wanted_stat(arg);
-        let (ino, call) = (self.ino, self);
-        // SAFETY: see `handle`.
-        unsafe { call!(call, setattr, ino, &raw mut stat, (arg.valid & SETATTR_KNOWN) as c_int, file) }
-    }
-
-    unsafe fn set_lock(self, arg: &FuseLkIn, wait: bool) {
-        let mut fi = locking(arg);
-        let (ino, call) = (self.ino, self);
-        // SAFETY: see `handle`.
-        unsafe {
-            if arg.lk_flags & flags::LK_FLOCK == 0 {
-                let mut lock = posix_lock(arg);
-                return call!(call, setlk, ino, &raw mut fi, &raw mut lock, c_int::from(wait));
-            }
-            let how = match arg.lk.kind as c_int {
-                libc::F_RDLCK => libc::LOCK_SH,
-                libc::F_WRLCK => libc::LOCK_EX,
-                _ => libc::LOCK_UN,
-            };
-            let how = if wait { how } else { how | libc::LOCK_NB };
-            call!(call, flock, ino, &raw mut fi, how);
-        }
-    }
-
-    unsafe fn forget_many(self, forgets: impl ExactSizeIterator<Item = (u64, u64)>) {
-        let mut list: Vec<FuseForgetData> =
-            forgets.map(|(ino, nlookup)| FuseForgetData { ino, nlookup }).collect();
-        let call = self;
-        // SAFETY: see `handle`. A function for single forgets answers a request for each of them.
-        unsafe {
-            if call.ops.forget_multi.is_some() {
-                return call!(call, forget_multi, list.len(), list.as_mut_ptr());
-            }
-            if let Some(forget) = call.ops.forget {
-                for one in &list {
-                    let Some(request) = call.request.another() else {
-                        break;
-                    };
-                    forget(request.into_raw() as FuseReqT, one.ino, one.nlookup);
-                }
-            }
-            call.request.no_reply();
-        }
-    }
-}
-
-type OpenFn = unsafe extern "C" fn(FuseReqT, u64, *mut FuseFileInfo);
-
-fn set_bit(fi: &mut FuseFileInfo, bit: u32, on: bool) {
-    if on {
-        fi.flag_bits |= bit;
-    }
-}
-
-fn handle_of(fh: u64) -> FuseFileInfo {
-    FuseFileInfo { fh, ..FuseFileInfo::default() }
-}
-
-fn opened(flags: u32, kernel_flags: u32) -> FuseFileInfo {
-    let mut fi = FuseFileInfo { flags: flags as i32, ..FuseFileInfo::default() };
-    set_bit(&mut fi, file_info::KILL_SUIDGID, kernel_flags & flags::OPEN_KILL_SUIDGID != 0);
-    fi
-}
-
-fn reading(arg: &FuseReadIn) -> FuseFileInfo {
-    let lock_owner = if arg.read_flags & flags::READ_LOCKOWNER != 0 { arg.lock_owner } else { 0 };
-    FuseFileInfo { flags: arg.flags as i32, fh: arg.fh, lock_owner, ..FuseFileInfo::default() }
-}
-
-fn flushing(arg: &FuseFlushIn) -> FuseFileInfo {
-    FuseFileInfo {
-        fh: arg.fh,
-        lock_owner: arg.lock_owner,
-        flag_bits: file_info::FLUSH,
-        ..FuseFileInfo::default()
-    }
-}
-
-fn releasing(arg: &FuseReleaseIn) -> FuseFileInfo {
-    let mut fi = FuseFileInfo { flags: arg.flags as i32, fh: arg.fh, ..FuseFileInfo::default() };
-    fi.lock_owner = arg.lock_owner;
-    set_bit(&mut fi, file_info::FLUSH, arg.release_flags & flags::RELEASE_FLUSH != 0);
-    set_bit(&mut fi, file_info::FLOCK_RELEASE, arg.release_flags & flags::RELEASE_FLOCK_UNLOCK != 0);
-    fi
-}
-
-fn releasing_dir(arg: &FuseReleaseIn) -> FuseFileInfo {
-    FuseFileInfo { flags: arg.flags as i32, fh: arg.fh, ..FuseFileInfo::default() }
-}
-
-fn locking(arg: &FuseLkIn) -> FuseFileInfo {
-    FuseFileInfo { fh: arg.fh, lock_owner: arg.owner, ..FuseFileInfo::default() }
-}
-
-fn posix_lock(arg: &FuseLkIn) -> libc::flock {
-    let to_the_end = arg.lk.end == i64::MAX as u64;
-    let length = arg.lk.end.wrapping_sub(arg.lk.start).wrapping_add(1);
-    libc::flock {
-        l_type: arg.lk.kind as libc::c_short,
-        l_whence: libc::SEEK_SET as libc::c_short,
-        l_start: arg.lk.start as i64,
-        l_len: if to_the_end { 0 } else { length as i64 },
-        l_pid: arg.lk.pid as i32,
-    }
-}
-
-/// The values that a SETATTR carries; only those named by its `valid` mean anything.
-fn wanted_stat(arg: &FuseSetattrIn) -> libc::stat {
-    // SAFETY: all-zero is a value of this plain C struct.
-    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
-    stat.st_mode = arg.mode;
-    stat.st_uid = arg.uid;
-    stat.st_gid = arg.gid;
-    stat.st_size = arg.size as i64;
-    (stat.st_atime, stat.st_atime_nsec) = (arg.atime as i64, i64::from(arg.atimensec));
-    (stat.st_mtime, stat.st_mtime_nsec) = (arg.mtime as i64, i64::from(arg.mtimensec));
-    (stat.st_ctime, stat.st_ctime_nsec) = (arg.ctime as i64, i64::from(arg.ctimensec));
-    stat
-}
-
-fn default_statfs() -> FuseStatfsOut {
-    FuseStatfsOut { st: FuseKstatfs { namelen: 255, bsize: 512, ..FuseKstatfs::default() } }
 }

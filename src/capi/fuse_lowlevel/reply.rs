@@ -15,8 +15,8 @@ use crate::log::error;
 use crate::request::{Request, encode};
 use crate::wire::flags::fopen;
 use crate::wire::{
-    FuseAttrOut, FuseBmapOut, FuseEntryOut, FuseFileLock, FuseGetxattrOut, FuseLkOut, FuseLseekOut,
-    FuseOpenOut, FuseStatfsOut, FuseWriteOut, Pod,
+    FuseAttrOut, FuseBmapOut, FuseCopyFileRangeOut, FuseEntryOut, FuseFileLock, FuseGetxattrOut, FuseLkOut,
+    FuseLseekOut, FuseOpenOut, FuseStatfsOut, FuseWriteOut, Opcode, Pod,
 };
 
 /// Errors beyond this are not errno values; the kernel would not take them.
@@ -26,7 +26,11 @@ const FIRST_BAD_ERROR: c_int = 1000;
 ///
 /// # Safety
 /// `req` is NULL or from a session that was not destroyed.
-unsafe fn answer(req: FuseReqT, caller: &str, how: impl FnOnce(Request) -> Result<(), Errno>) -> c_int {
+pub(super) unsafe fn answer(
+    req: FuseReqT,
+    caller: &str,
+    how: impl FnOnce(Request) -> Result<(), Errno>,
+) -> c_int {
     // SAFETY: as promised by the caller.
     match unsafe { Request::from_raw(req as u64, caller) } {
         Some(request) => how(request).map_or_else(Errno::negated, |()| 0),
@@ -38,7 +42,7 @@ unsafe fn answer(req: FuseReqT, caller: &str, how: impl FnOnce(Request) -> Resul
 ///
 /// # Safety
 /// As for `answer`; `value` is NULL or valid.
-unsafe fn answer_with<T>(
+pub(super) unsafe fn answer_with<T>(
     req: FuseReqT,
     caller: &str,
     value: *const T,
@@ -185,9 +189,15 @@ pub unsafe extern "C" fn fuse_reply_open(req: FuseReqT, fi: *const FuseFileInfo)
 /// See `fuse_lowlevel.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fuse_reply_write(req: FuseReqT, count: size_t) -> c_int {
-    let out = FuseWriteOut { size: count as u32, padding: 0 };
+    let reply = |request: Request| {
+        let wide = request.details().is_some_and(|d| d.header.opcode == Opcode::COPY_FILE_RANGE_64.0);
+        match wide {
+            true => request.reply_bytes(FuseCopyFileRangeOut { bytes_copied: count as u64 }.as_bytes()),
+            false => request.reply_bytes(FuseWriteOut { size: count as u32, padding: 0 }.as_bytes()),
+        }
+    };
     // SAFETY: as promised by the caller.
-    unsafe { answer(req, "fuse_reply_write", |request| request.reply_bytes(out.as_bytes())) }
+    unsafe { answer(req, "fuse_reply_write", reply) }
 }
 
 /// # Safety

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a request tells about itself: `fuse_req_*`.
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{c_char, c_int, c_void};
 use std::ptr::{null, null_mut};
+
+use libc::{gid_t, size_t};
 
 use super::super::types::{FuseCtx, FuseReqT};
 use crate::log::error;
 use crate::request::Request;
+use crate::sys::process::groups_of;
 use crate::transport::slot::{Caller, OnInterrupt, Route, Slot};
 
 const _: () = {
@@ -81,4 +84,62 @@ pub unsafe extern "C" fn fuse_req_interrupt_func(
         // SAFETY: the program keeps `data` until it removes the callback or answers the request.
         Box::new(move || unsafe { func(req as FuseReqT, data as *mut c_void) })
     }));
+}
+
+/// # Safety
+/// See `fuse_lowlevel.h`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fuse_req_getgroups(req: FuseReqT, size: c_int, list: *mut gid_t) -> c_int {
+    // SAFETY: as promised by the caller.
+    let Some(slot) = (unsafe { peek(req, "fuse_req_getgroups") }) else {
+        return -libc::EINVAL;
+    };
+    let room = usize::try_from(size).unwrap_or(0);
+    if room != 0 && list.is_null() {
+        error!("fuse: fuse_req_getgroups: list is NULL");
+        return -libc::EINVAL;
+    }
+    match groups_of(slot.details().caller.pid) {
+        // As libfuse has it, whatever the reason.
+        None => -libc::EIO,
+        Some(groups) => {
+            for (at, group) in groups.iter().take(room).enumerate() {
+                // SAFETY: `list` has room for `size` elements.
+                unsafe { list.add(at).write(*group) };
+            }
+            c_int::try_from(groups.len()).unwrap_or(c_int::MAX)
+        }
+    }
+}
+
+/// # Safety
+/// See `fuse_lowlevel.h`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fuse_req_get_payload(
+    req: FuseReqT,
+    payload: *mut *mut c_char,
+    payload_sz: *mut size_t,
+    mr: *mut *mut c_void,
+) -> c_int {
+    // SAFETY: as promised by the caller.
+    let Some(slot) = (unsafe { peek(req, "fuse_req_get_payload") }) else {
+        return -libc::EINVAL;
+    };
+    let Route::Ring(entry) = &slot.details().route else {
+        return -libc::EINVAL;
+    };
+    // SAFETY: an entry outlives the requests in it. The program's pointers are NULL or valid.
+    unsafe {
+        let buffer = entry.as_ref().payload();
+        if let Some(payload) = payload.as_mut() {
+            *payload = buffer.cast().as_ptr();
+        }
+        if let Some(size) = payload_sz.as_mut() {
+            *size = buffer.len();
+        }
+        if let Some(mr) = mr.as_mut() {
+            *mr = null_mut();
+        }
+    }
+    0
 }

@@ -138,6 +138,25 @@ fn ring_sizes_have_to_add_up() {
     assert_eq!(taken.err(), Some(DecodeError::BadLength), "more than the buffer holds");
 }
 
+#[test]
+fn retrieved_data_comes_with_its_struct_in_either_place() {
+    let arg = FuseNotifyRetrieveIn { offset: 7, size: 3, ..Default::default() };
+    let header = FuseInHeader { len: 83, opcode: Opcode::NOTIFY_REPLY.0, ..Default::default() };
+    let wanted = Operation::NotifyReply { arg, data: b"abc" };
+    let mut op_in = [0x55; 128];
+    let together = [arg.as_bytes(), b"abc"].concat();
+    let message = ring_message(header, &op_in, &together, 43, PROTO).unwrap();
+    assert_eq!(decode(&message, PROTO), Ok(wanted), "both in the payload");
+    op_in[..40].copy_from_slice(arg.as_bytes());
+    let message = ring_message(header, &op_in, b"abc", 3, PROTO).unwrap();
+    assert_eq!(decode(&message, PROTO), Ok(wanted), "as other requests");
+    for (len, payload) in [(43, 3), (40, 0), (79, 39)] {
+        let header = FuseInHeader { len, ..header };
+        let cut = ring_message(header, &op_in, &together, payload, PROTO);
+        assert_eq!(cut.err(), Some(DecodeError::Truncated), "{len}");
+    }
+}
+
 fn any_opcode() -> impl Strategy<Value = u32> {
     prop_oneof![8 => proptest::sample::select(Opcode::ALL).prop_map(|o| o.0), 1 => any::<u32>()]
 }

@@ -9,7 +9,6 @@ mod operations;
 pub mod subdir;
 
 use std::ffi::{CStr, CString, c_char, c_void};
-use std::ptr::null_mut;
 
 use super::super::types::{FuseArgs, FuseConnInfo};
 use super::context;
