@@ -27,7 +27,8 @@ mod watch;
 pub use handles::Handles;
 pub use listing::{Entry, Listing};
 pub use lock::{Locked, Target};
-pub use locks::{Lock, Locks};
+pub use locks::Lock;
 pub use settings::{Masks, Settings};
-pub use table::{Counts, Found, ROOT, Table};
-pub use watch::Watch;
+#[cfg(test)]
+use table::ROOT;
+pub use table::{Counts, Found, Table};
