@@ -113,7 +113,9 @@ pub fn print_help(names: &[CString]) {
 
 /// The layers of one filesystem.
 pub struct Stack {
+    /// What requests go to. Layers destroy what is below them.
     top: AtomicPtr<FuseFs>,
+    /// The program's own layer.
     bottom: AtomicPtr<FuseFs>,
 }
 
@@ -129,12 +131,6 @@ impl Stack {
     /// What requests go to. NULL once it was destroyed.
     pub fn top(&self) -> *mut FuseFs {
         self.top.load(Ordering::Acquire)
-    }
-
-    /// The program's own layer, while it lives.
-    pub fn bottom(&self) -> Option<&FuseFs> {
-        // SAFETY: NULL or live: layers destroy what is below them, and we forget both pointers then.
-        unsafe { self.bottom.load(Ordering::Acquire).as_ref() }
     }
 
     /// Puts the module `name` on top, which takes its options out of `args`. What is wrong has been logged.
