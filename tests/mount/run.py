@@ -30,7 +30,7 @@ from registry import TESTS  # noqa: E402
 MODULES = ["t_basic", "t_ops", "t_notify", "t_passthrough",
            "t_transport", "t_threads", "t_replies", "t_ends", "t_faults", "t_embed",
            "t_bad_input", "t_lowlevel_ops", "t_lowlevel_locks", "t_lowlevel_conn",
-           "t_cuse", "t_path_ops", "t_path_options", "t_path_main",
+           "t_cuse", "t_path_ops", "t_path_options", "t_path_main", "t_path_python",
            "t_path_model"]
 
 
