@@ -31,7 +31,7 @@ class PathFs:
         return f"{self.mnt}/{name}"
 
     def lines(self):
-        return self.record.read_text().splitlines() if self.record.exists() else []
+        return self.record.read_text(errors="replace").splitlines() if self.record.exists() else []
 
     def mark(self):
         """What is recorded from here on is new."""

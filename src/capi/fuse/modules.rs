@@ -19,6 +19,8 @@ use crate::log::error;
 use crate::opt::{Refused, c_string};
 use crate::sys::text;
 
+const BUILT_IN: [&CStr; 2] = [c"subdir", c"iconv"];
+
 /// Where the layers of one name come from.
 pub struct Module {
     factory: FuseModuleFactoryT,
@@ -102,9 +104,10 @@ fn linker_message() -> String {
     }
 }
 
-/// The help of the built-in modules, and of `names`.
+/// The help of the built-in modules, and of others in `names`.
 pub fn print_help(names: &[CString]) {
-    for name in [c"subdir", c"iconv"].into_iter().chain(names.iter().map(CString::as_c_str)) {
+    let others = names.iter().map(CString::as_c_str).filter(|name| !BUILT_IN.contains(name));
+    for name in BUILT_IN.into_iter().chain(others) {
         if let Ok(module) = Module::find(name) {
             module.print_help(name);
         }

@@ -26,7 +26,7 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
-use super::super::fuse_common::{fuse_get_feature_flag, fuse_set_feature_flag, show};
+use super::super::fuse_common::{NO_INTERRUPT, fuse_get_feature_flag, fuse_set_feature_flag, show};
 use super::super::types::FuseConnInfo;
 use super::config::LibOptions;
 use super::context::{self, RequestContext};
@@ -146,6 +146,10 @@ impl Filesystem for Handle {
                     fuse_set_feature_flag(shown, cap::EXPORT_SUPPORT);
                 }
                 fuse_fs_init(high.stack.top(), shown, &raw mut options.config);
+                // Nobody would hear of them, so the kernel need not send any.
+                if options.config.intr == 0 {
+                    (*shown).flag_bits |= NO_INTERRUPT;
+                }
             }
         });
         *high.shown.lock() = Some(place);

@@ -216,9 +216,13 @@ static ssize_t p_copy_file_range(const char *path_in, struct fuse_file_info *fi_
 static int p_opendir(const char *path, struct fuse_file_info *fi)
 {
 	DIR *dir;
+	int fd;
 
 	OPERATION("opendir", "opendir %s", path);
-	dir = fdopendir(openat(source, below(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	fd = openat(source, below(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd == -1)
+		return -errno;
+	dir = fdopendir(fd);
 	fi->fh = (uintptr_t)dir;
 	return dir == NULL ? -errno : 0;
 }
