@@ -43,7 +43,7 @@ def use(mnt):
     equal(os.listdir(mnt), ["l"], "what is left")
 
 
-def python_filesystem(env):
+def path_python_filesystem(env):
     """mfusepy runs a filesystem on the library, with several threads and with one."""
     for threads in ([], ["nothreads"]):
         mnt = env.mountpoint()
@@ -61,6 +61,6 @@ def python_filesystem(env):
 
 
 if PYTHON:
-    test("path python")(python_filesystem)
+    test("path python")(path_python_filesystem)
 else:
-    print("note: python_filesystem needs MFUSEPY_PYTHON", file=sys.stderr)
+    print("note: path_python_filesystem needs MFUSEPY_PYTHON", file=sys.stderr)
