@@ -125,7 +125,7 @@ def path_subdir(env):
                 shown = [os.readlink(fs(f"dir/{name}")) for name in ("abs", "up", "root", "out", "rel")]
                 want = ["/sub/dir/g", "/sub/h", "/sub", "/elsewhere", "g"]
                 if links == "rellinks" and base.startswith("/"):
-                    want = ["g", "../h", "..", "/elsewhere", "g"]
+                    want = ["g", "../h", "/sub", "/elsewhere", "g"]
                 equal(shown, want, f"links with {links} and {base}")
                 os.setxattr(fs("h"), "user.a", b"1")
                 equal(os.getxattr(fs("dir/g"), "user.a"), b"1", "xattr")

@@ -340,6 +340,27 @@ def path_poll(env):
 
 
 @test("path ops")
+def path_bmap(env):
+    """bmap, on a mount of a block device; that one is told of its end by the kernel."""
+    image = env.dir / "image"
+    image.write_bytes(bytes(1 << 20))
+    device = subprocess.run(["losetup", "-f", "--show", str(image)], check=True, capture_output=True,
+                            text=True).stdout.strip()
+    try:
+        with path_fs(env, "-o", f"blkdev,fsname={device}") as fs:
+            Path(fs("f")).touch()
+            with open(fs("f")) as file:
+                buf = bytearray(struct.pack("i", 3))
+                fcntl.ioctl(file, 1, buf)  # FIBMAP
+                equal(struct.unpack("i", buf)[0], 1003, "block")
+            fs.called(r"bmap /f blocksize=\d+ idx=3")
+        equal([line for line in fs.lines() if line.startswith("destroy")],
+              ["destroy data=from init context=from init"], "destroy")
+    finally:
+        subprocess.run(["losetup", "-d", device], check=False)
+
+
+@test("path ops")
 def path_statx(env):
     """statx(2): the operation where it exists, getattr where it doesn't."""
     with path_fs(env, without="statx") as fs:

@@ -121,18 +121,16 @@ impl Translate for Subdir {
     }
 }
 
-/// The way from the link `path` to `target`, if that is absolute and in `base`.
+/// The way from the link `path` to `target`, if that is in `base`; the directory itself, without a slash at its end,
+/// does not count, as with libfuse.
 fn relative(base: &[u8], path: &[u8], target: &[u8]) -> Option<Vec<u8>> {
-    if target.first() != Some(&b'/') {
+    if !target.starts_with(base) {
         return None;
     }
     let parts = |path: &[u8]| -> Vec<Vec<u8>> {
         path.split(|&c| c == b'/').filter(|part| !part.is_empty()).map(<[u8]>::to_vec).collect()
     };
-    let (base, path, target) = (parts(base), parts(path), parts(target));
-    if !target.starts_with(&base) {
-        return None;
-    }
+    let (path, target) = (parts(path), parts(target));
     // The directory that the link is in is where the way begins.
     let from = &path[..path.len().saturating_sub(1)];
     let common = from.iter().zip(&target).take_while(|(a, b)| a == b).count();
@@ -166,8 +164,9 @@ mod tests {
             (c"/b/l", c"/b/x", c"x"),
             (c"/b/d/l", c"/b/x", c"../x"),
             (c"/b/d/e/l", c"/b/d/f/x", c"../f/x"),
-            (c"/b/l", c"/b", c"."),
-            (c"/b/d/l", c"/b", c".."),
+            (c"/b/l", c"/b/", c"."),
+            (c"/b/d/l", c"/b/", c".."),
+            (c"/b/d/l", c"/b", c"/b"),
             (c"/b/l", c"/bc/x", c"/bc/x"),
             (c"/b/l", c"/x", c"/x"),
             (c"/b/l", c"x", c"x"),
