@@ -219,7 +219,7 @@ impl Table {
         if let Some(parent) = self.collect_one(id, true) {
             self.collect(parent);
         }
-        !self.node(id).is_some_and(|node| node.generation.load(Relaxed) == generation)
+        self.node(id).is_none_or(|node| node.generation.load(Relaxed) != generation)
     }
 
     /// Returns the parent if it lost a child by this.
