@@ -14,7 +14,7 @@ BOTH = ((), ("-s",))  # several threads, and one
 class PathFs:
     """One mount: `mnt` and what is below it, `source`."""
 
-    def __init__(self, env, options, words, mode, expect=0):
+    def __init__(self, env, options, words, mode, expect=0, wait=True):
         number = next(COUNT)
         self.env, self.expect = env, expect
         self.source = env.dir / f"source{number}"
@@ -23,7 +23,7 @@ class PathFs:
         self.record = env.dir / f"record{number}"
         variables = {"PATHFS_SOURCE": str(self.source), "PATHFS_LOG": str(self.record),
                      **{f"PATHFS_{k.upper()}": v for k, v in words.items()}}
-        self.daemon = env.start("path_fs", *options, extra_env=variables, mode=mode)
+        self.daemon = env.start("path_fs", *options, extra_env=variables, mode=mode, wait=wait)
         self.mnt = Path(self.daemon.mnt)
         self.seen = 0
 
@@ -64,8 +64,8 @@ class PathFs:
 
 
 @contextlib.contextmanager
-def path_fs(env, *options, mode="foreground", expect=0, **words):
+def path_fs(env, *options, mode="foreground", expect=0, wait=True, **words):
     """Mounts and unmounts; keyword arguments are the PATHFS_ variables."""
-    fs = PathFs(env, options, words, mode, expect)
+    fs = PathFs(env, options, words, mode, expect, wait)
     yield fs
     fs.end()

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from harness import check, libc, wait_for
+from harness import check, libc, mounts_below, wait_for
 from pathfs import BOTH, path_fs
 from registry import test
 from t_basic import equal, raises, rename2
@@ -347,7 +347,9 @@ def path_bmap(env):
     device = subprocess.run(["losetup", "-f", "--show", str(image)], check=True, capture_output=True,
                             text=True).stdout.strip()
     try:
-        with path_fs(env, "-o", f"blkdev,fsname={device}") as fs:
+        # The harness finds a connection by the number of its device, which is the block device's here.
+        with path_fs(env, "-o", f"blkdev,fsname={device}", wait=False) as fs:
+            wait_for(lambda: mounts_below(fs.mnt) and fs.lines(), 5, "init")
             Path(fs("f")).touch()
             with open(fs("f")) as file:
                 buf = bytearray(struct.pack("i", 3))
