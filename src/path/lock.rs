@@ -57,6 +57,17 @@ impl Locked<'_> {
         self.paths.iter().flatten().any(|held| held.writer == Some(id))
     }
 
+    /// Whether a node is on the way up from one of the targets.
+    fn leads_through(&self, id: u32) -> bool {
+        self.paths.iter().flatten().any(|held| {
+            let mut at = held.id;
+            while at != ROOT && at != id {
+                at = self.table.slab.get(at).map_or(ROOT, |node| node.parent.load(Relaxed));
+            }
+            at == id
+        })
+    }
+
     /// The node whose name the first or second target wants to change.
     pub fn writer(&self, index: usize) -> Option<u32> {
         self.paths.get(index).and_then(Option::as_ref).and_then(|held| held.writer)
@@ -194,6 +205,8 @@ impl Attempt<'_> {
         match self.table.live(id)?.try_write() {
             Ok(()) => Ok(Some(id)),
             Err(word) if word & LIVE == 0 => Ok(None),
+            // What the operation's other path leads through would be waited for in vain.
+            Err(_) if locked.leads_through(id) => Err(Failure::Error(Errno::new(libc::EBUSY))),
             Err(_) => Err(Failure::Busy(id, true)),
         }
     }

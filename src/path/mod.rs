@@ -5,7 +5,8 @@
 //! `table` knows the nodes (`slab`: where they live, `index`: by name, `remember`: for how long) and gives out paths
 //! under locks (`lock`, `wait`, `text`). Nodes belong to the table; numbers are only hints about them, which is
 //! checked whenever one comes in. `settings` holds the configuration, `watch` what auto_cache remembers of a file,
-//! `locks` POSIX locks for F_GETLK, `listing` the entries of an open directory, `handles` open directories.
+//! `locks` POSIX locks for F_GETLK, `opens` handles of files that may lose
+//! their names, `listing` the entries of an open directory, `handles` open directories.
 
 mod handles;
 mod index;
@@ -13,6 +14,7 @@ mod listing;
 mod lock;
 mod locks;
 mod node;
+mod opens;
 mod remember;
 mod settings;
 mod side;

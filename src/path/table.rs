@@ -15,6 +15,7 @@ use super::index::{Index, Shard};
 use super::lock::Locked;
 use super::locks::Locks;
 use super::node::{LIVE, Node, WANTED, WRITER};
+use super::opens::Opens;
 use super::remember::Remembered;
 use super::slab::Slab;
 use super::wait::Waiting;
@@ -51,6 +52,8 @@ pub struct Table {
     pub watch: Watch,
     /// POSIX locks.
     pub locks: Locks,
+    /// Handles, with `hard_remove`.
+    pub opens: Opens,
 }
 
 impl Table {
@@ -68,6 +71,7 @@ impl Table {
             remember: AtomicI32::new(0),
             watch: Watch::new(),
             locks: Locks::new(),
+            opens: Opens::new(),
         }
     }
 
@@ -241,6 +245,7 @@ impl Table {
         node.generation.fetch_add(1, Relaxed);
         self.watch.remove(id);
         self.locks.remove(id);
+        self.opens.forget(id);
         shard.give_free(&self.slab, id);
         drop(shard);
         self.lose_child(parent)
@@ -325,42 +330,45 @@ impl Table {
         names: [(u32, u32, &[u8]); 2],
         change: impl Fn([Option<u32>; 2], &mut Shards<'_>),
     ) {
-        let mut extra = [None, None];
         loop {
+            let mut extra = [None, None];
             let mut shards = Shards::lock(&self.index, names[0].0, names[1].0);
-            let found =
-                names.map(
-                    |(hash, parent, name)| {
-                        if parent == 0 { None } else { self.named(shards.of(hash), hash, parent, name) }
-                    },
-                );
-            let mut busy = None;
-            for (index, id) in found.into_iter().enumerate() {
-                if let Some((id, node)) = id.and_then(|id| Some((id, self.slab.get(id)?))) {
-                    if locked.writes(id) || extra.contains(&Some(id)) {
-                        continue;
-                    }
-                    match node.try_write() {
-                        Ok(()) => extra[index] = Some(id),
-                        Err(_) => busy = Some((id, node)),
-                    }
-                }
-            }
+            let found = names.map(|(hash, parent, name)| match parent {
+                0 => None,
+                _ => self.named(shards.of(hash), hash, parent, name),
+            });
+            let busy = self.write_lock_others(locked, found, &mut extra);
             if busy.is_none() {
                 change(found, &mut shards);
             }
             drop(shards);
-            for id in extra.iter_mut().filter_map(Option::take) {
-                self.unlock(id, WRITER);
-            }
-            match busy {
-                Some((id, node)) => {
-                    self.waiting.for_writing(id, node);
-                    self.unlock(id, WANTED);
-                }
-                None => return,
+            extra.into_iter().flatten().for_each(|id| self.unlock(id, WRITER));
+            let Some((id, node)) = busy.and_then(|id| Some((id, self.slab.get(id)?))) else {
+                return;
+            };
+            self.waiting.for_writing(id, node);
+            self.unlock(id, WANTED);
+        }
+    }
+
+    /// Takes the write locks that the operation does not hold. Returns a node that has to be waited for.
+    fn write_lock_others(
+        &self,
+        locked: &Locked<'_>,
+        found: [Option<u32>; 2],
+        extra: &mut [Option<u32>; 2],
+    ) -> Option<u32> {
+        let mut busy = None;
+        for (index, id) in found.into_iter().enumerate() {
+            let Some(id) = id.filter(|&id| !locked.writes(id) && !extra.contains(&Some(id))) else {
+                continue;
+            };
+            match self.slab.get(id).map(Node::try_write) {
+                Some(Ok(())) => extra[index] = Some(id),
+                _ => busy = Some(id),
             }
         }
+        busy
     }
 
     /// A file was opened; `close` takes that back.

@@ -154,6 +154,19 @@ fn what_is_removed_has_no_path_but_lives_on() {
 }
 
 #[test]
+fn a_rename_onto_its_own_directory_is_refused() {
+    let table = Table::new();
+    let a = table.find(ROOT, b"a").unwrap().id;
+    let b = table.find(a, b"b").unwrap().id;
+    table.find(b, b"c").unwrap();
+    for (from, to) in [((b, c"c"), (ROOT, c"a")), ((ROOT, c"a"), (b, c"x"))] {
+        let locked = table.lock(below(from.0, from.1, true), Some(below(to.0, to.1, true)));
+        assert_eq!(locked.err().map(|e| e.raw()), Some(libc::EBUSY));
+    }
+    assert_eq!(path(&table, b).as_c_str(), c"/a/b");
+}
+
+#[test]
 fn remembered_nodes_keep_their_numbers_for_a_while() {
     let table = Table::new();
     table.set_remember(1);

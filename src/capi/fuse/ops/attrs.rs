@@ -2,7 +2,7 @@
 //! Attributes, plain and extended, and what is rare.
 
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
-use std::ptr::null_mut;
+use std::ptr::{null, null_mut};
 
 use super::super::super::fuse_lowlevel::ops_args::{handle_of, wanted_stat};
 use super::super::super::types::FuseFileInfo;
@@ -78,22 +78,37 @@ impl Call<'_> {
         Ok(FuseAttrOut { attr_valid, attr_valid_nsec, dummy: 0, attr: encode::attr(&stat) })
     }
 
-    fn getattr(self, fh: Option<u64>) {
+    /// Runs `how` with the node's path and open file, as far as there are such. A file that has no name any more is
+    /// reached by any handle that is open.
+    fn on_node<R>(
+        &self,
+        fh: Option<u64>,
+        how: impl FnOnce(*const c_char, *mut FuseFileInfo) -> Result<R, Errno>,
+    ) -> Result<R, Errno> {
         let mut fi = handle_of(fh.unwrap_or(0));
-        let file = if fh.is_some() { &raw mut fi } else { null_mut() };
-        let path = self.path_or_file(fh.is_some());
-        let attr = path.and_then(|path| self.attr(pointer(&path), file));
+        match self.path_or_file(fh.is_some()) {
+            Ok(path) => how(pointer(&path), if fh.is_some() { &raw mut fi } else { null_mut() }),
+            Err(e) if fh.is_none() && e.raw() == libc::ENOENT && self.settings.hard_remove => {
+                let by_handle = self.table().opens.with_one(self.id()?, |fh| {
+                    fi.fh = fh;
+                    how(null(), &raw mut fi)
+                });
+                by_handle.unwrap_or(Err(e))
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    fn getattr(self, fh: Option<u64>) {
+        let attr = self.on_node(fh, |path, fi| self.attr(path, fi));
         self.reply_with(attr);
     }
 
     fn setattr(self, arg: &FuseSetattrIn) {
-        let mut fi = handle_of(arg.fh);
-        let is_file = arg.valid & fattr::FH != 0;
-        let file = if is_file { &raw mut fi } else { null_mut() };
-        let attr = self.path_or_file(is_file).and_then(|path| {
-            let path = pointer(&path);
-            self.change(arg, path, file)?;
-            self.attr(path, file)
+        let fh = (arg.valid & fattr::FH != 0).then_some(arg.fh);
+        let attr = self.on_node(fh, |path, fi| {
+            self.change(arg, path, fi)?;
+            self.attr(path, fi)
         });
         self.reply_with(attr);
     }
@@ -123,14 +138,12 @@ impl Call<'_> {
     }
 
     fn statx(self, arg: &FuseStatxIn) {
-        let mut fi = handle_of(arg.fh);
-        let is_file = arg.getattr_flags & flags::GETATTR_FH != 0;
-        let file = if is_file { &raw mut fi } else { null_mut() };
+        let fh = (arg.getattr_flags & flags::GETATTR_FH != 0).then_some(arg.fh);
         let mut statx: libc::statx = blank();
-        let result = self.path_or_file(is_file).and_then(|path| {
+        let result = self.on_node(fh, |path, fi| {
             let (flags, mask, place) = (arg.sx_flags as c_int, arg.sx_mask as c_int, &raw mut statx);
             // SAFETY: the layer lives; path, file and attributes are valid for the call.
-            check(unsafe { fuse_fs_statx(self.fs, pointer(&path), flags, mask, place, file) })?;
+            check(unsafe { fuse_fs_statx(self.fs, path, flags, mask, place, fi) })?;
             self.id()
         });
         let (attr_valid, attr_valid_nsec) = encode::timeout(self.settings.attr_timeout);

@@ -52,14 +52,23 @@ impl Call<'_> {
             return self.fail(e);
         }
         self.open_flags(id, path, &mut fi);
-        self.table().open(id);
+        self.opened(id, fi.fh);
         let (high, fs) = (self.high, self.fs);
         if self.reply(&[open_out(&fi).as_bytes()]).is_err() {
             // Nobody will close it.
+            high.table.opens.remove(id, fi.fh);
             // SAFETY: as above.
             unsafe { fuse_fs_release(fs, path, &raw mut fi) };
             drop(locked);
             high.close(fs, id);
+        }
+    }
+
+    /// Counts an open file.
+    pub(super) fn opened(&self, id: u32, fh: u64) {
+        self.table().open(id);
+        if self.settings.hard_remove {
+            self.table().opens.add(id, fh);
         }
     }
 
@@ -119,6 +128,9 @@ impl Call<'_> {
             0 => Ok(()),
             _ => self.flush_file(pointer(&path), &mut fi),
         };
+        if let Ok(id) = self.id() {
+            self.table().opens.remove(id, arg.fh);
+        }
         // SAFETY: the layer lives, path and file are valid for the call.
         unsafe { fuse_fs_release(self.fs, pointer(&path), &raw mut fi) };
         drop(path);

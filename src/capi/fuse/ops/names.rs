@@ -266,10 +266,11 @@ impl<'a> Call<'a> {
         };
         let id = entry.nodeid as u32;
         self.open_flags(id, path, &mut fi);
-        self.table().open(id);
+        self.opened(id, fi.fh);
         let (high, fs, table) = (self.high, self.fs, self.table());
         if self.reply(&[entry.as_bytes(), open_out(&fi).as_bytes()]).is_err() {
             // Nobody will close it.
+            table.opens.remove(id, fi.fh);
             // SAFETY: the layer lives, path and file are valid for the call.
             unsafe { fuse_fs_release(fs, path, &raw mut fi) };
             drop(locked);
