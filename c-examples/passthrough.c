@@ -9,7 +9,7 @@
  * Each handler does on the source what was asked for on the mount, with the
  * same path. Of an open file it keeps the descriptor, in fi->fh. A file that
  * is removed while it is open the library renames to a hidden name until it is
- * closed, so a path is always there; passthrough_fh.c does without.
+ * closed, so a path is always there; passthrough_fh.c does without paths.
  *
  * Permissions. The kernel checks them (`default_permissions` is always added),
  * handlers only have to act. New objects must belong to whoever asked: the

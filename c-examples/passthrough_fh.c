@@ -6,9 +6,8 @@
  *   ./passthrough_fh -o source=/srv/data /mnt
  *
  * With `nullpath_ok` the library does not look for the path of an open file,
- * which saves time and lets the file be removed at once (`hard_remove`)
- * instead of being renamed to a hidden name. Handlers get a path of NULL then,
- * and have to cope: all that take a struct fuse_file_info use fi->fh, which
+ * which saves time. Handlers get a path of NULL then, and have to cope: all
+ * that take a struct fuse_file_info use fi->fh, which
  * holds the descriptor of a file, or a struct directory. Data goes by
  * read_buf and write_buf, which copy it from and to the descriptor without a
  * buffer in between where the system can. Directories are read piece by piece,
@@ -103,7 +102,6 @@ static void *pt_init(struct fuse_conn_info *conn, struct fuse_config *cfg)
 	/* Hard links are one file, and have one number. */
 	cfg->use_ino = 1;
 	cfg->nullpath_ok = 1;
-	cfg->hard_remove = 1;
 	/* Several may write to one file at once, as the source lets them. */
 	cfg->parallel_direct_writes = 1;
 	/* Others may change the source. */

@@ -95,7 +95,11 @@ int main(int argc, char *argv[])
 	f = fuse_new(&args, &ops, sizeof(ops), NULL);
 	if (f != NULL && fuse_mount(f, opts.mountpoint) == 0) {
 		fuse_daemonize(opts.foreground);
-		if (fuse_set_signal_handlers(fuse_get_session(f)) == 0)
+		/* As a program with a loop of its own would; the loops do it by themselves. */
+		if (fuse_start_cleanup_thread(f) != 0 || fuse_clean_cache(f) <= 0)
+			res = 4;
+		fuse_stop_cleanup_thread(f);
+		if (fuse_set_signal_handlers(fuse_get_session(f)) == 0 && res != 4)
 			res = loop(f, &opts) == 0 ? 0 : 2;
 		fuse_remove_signal_handlers(fuse_get_session(f));
 		fuse_unmount(f);

@@ -75,8 +75,9 @@ silent!(
 
 /// An operation is about to be called.
 pub fn begin(operation: &str, arguments: &[Shown]) {
-    let arguments: Vec<_> = arguments.iter().flatten().map(String::as_str).collect();
-    debug!("{operation} {}", arguments.join(" "));
+    let words: Vec<_> =
+        std::iter::once(operation).chain(arguments.iter().flatten().map(String::as_str)).collect();
+    debug!("{}", words.join(" "));
 }
 
 /// An operation has returned.
