@@ -279,8 +279,14 @@ python_binding() {
 	python3 -m venv "$out/venv" && "$out/venv/bin/pip" -q --disable-pip-version-check install 'mfusepy==3.1.1'
 }
 
+# Two programs that know what a filesystem has to do, for the tests on the passthrough examples.
+posix_tools() {
+	[ -x "$out/tools/bin/pjdfstest" ] && [ -x "$out/tools/bin/fsx" ] && return 0
+	CARGO_TARGET_DIR=$out/tools/target cargo install --quiet --locked --root "$out/tools" pjdfstest@0.2.2 fsx@0.3.2
+}
+
 mounts() {
-	MFUSEPY_PYTHON=$out/venv/bin/python python3 tests/mount/run.py "$prefix" --fault-prefix "$fault_prefix" --build-dir "$out/mount-bin" "${mount_args[@]}"
+	POSIX_TOOLS=$out/tools/bin MFUSEPY_PYTHON=$out/venv/bin/python python3 tests/mount/run.py "$prefix" --fault-prefix "$fault_prefix" --build-dir "$out/mount-bin" "${mount_args[@]}"
 }
 
 # ---- everything --------------------------------------------------------------------------------------------------
@@ -308,6 +314,7 @@ step 'interface: library' hide one 100 abi_library
 step 'interface: every FUSE_USE_VERSION' hide one 200 abi_programs
 step 'C programs' show lines 200 c_programs
 [ -n "$quick" ] || step 'Python binding' hide one 120 python_binding
+[ -n "$quick" ] || step 'POSIX test suite' hide one 240 posix_tools
 [ -n "$quick" ] || step 'mounts' show lines 800 mounts
 
 printf '\n== summary, after %d s\n' $((SECONDS - here_since))

@@ -32,7 +32,7 @@ MODULES = ["t_basic", "t_ops", "t_notify", "t_passthrough",
            "t_bad_input", "t_lowlevel_ops", "t_lowlevel_locks", "t_lowlevel_conn",
            "t_cuse", "t_path_ops", "t_path_options", "t_path_main", "t_path_python",
            "t_path_examples",
-           "t_path_model"]
+           "t_path_model", "t_path_posix"]
 
 
 class Builder:
