@@ -186,6 +186,37 @@ def path_directories(env):
                 os.close(fd)
                 equal(set(first), names, "the first time")
                 check(names <= set(again) and "late" in again, "after a rewind")
+                seek_in(fs(), names | {"late", ".", ".."})
+
+
+class Dirent(ctypes.Structure):
+    _fields_ = [("ino", ctypes.c_uint64), ("off", ctypes.c_int64), ("len", ctypes.c_uint16), ("type", ctypes.c_uint8),
+                ("name", ctypes.c_char * 256)]
+
+
+def seek_in(path, names):
+    """seekdir leads back to each entry, also after the end was reached."""
+    libc.opendir.restype = libc.readdir64.restype = ctypes.c_void_p
+    libc.telldir.restype = ctypes.c_long
+    libc.readdir64.argtypes = libc.telldir.argtypes = libc.closedir.argtypes = [ctypes.c_void_p]
+    libc.seekdir.argtypes = [ctypes.c_void_p, ctypes.c_long]
+    directory = libc.opendir(path.encode())
+
+    def following():
+        entry = libc.readdir64(directory)
+        return ctypes.cast(entry, ctypes.POINTER(Dirent)).contents.name.decode() if entry else None
+    order = []
+    while True:
+        place = libc.telldir(directory)
+        name = following()
+        if name is None:
+            break
+        order.append((place, name))
+    equal({name for _, name in order}, names, "names")
+    for place, name in order[::-150]:
+        libc.seekdir(directory, place)
+        equal(following(), name, "the entry behind a place")
+    libc.closedir(directory)
 
 
 @test("path ops")

@@ -148,7 +148,8 @@ impl Call<'_> {
             filler.deliver(offset);
         }
         let (used, direct) = (filler.used, filler.direct);
-        *complete = !direct;
+        // Nothing behind an offset is the end of a directory that is read in pieces, not a whole one that is empty.
+        *complete = !direct && (offset == 0 || !filler.listing.is_empty());
         Ok(used)
     }
 
