@@ -7,11 +7,11 @@
  *
  * With `nullpath_ok` the library does not look for the path of an open file,
  * which saves time. Handlers get a path of NULL then, and have to cope: all
- * that take a struct fuse_file_info use fi->fh, which
- * holds the descriptor of a file, or a struct directory. Data goes by
- * read_buf and write_buf, which copy it from and to the descriptor without a
- * buffer in between where the system can. Directories are read piece by piece,
- * with offsets, and with all attributes when the kernel wants them.
+ * that take a struct fuse_file_info use fi->fh, which holds the descriptor of a
+ * file, or a struct directory. Data goes by read_buf and write_buf, which copy
+ * it from and to the descriptor without a buffer in between where the system
+ * can. Directories are read piece by piece, with offsets, and with all
+ * attributes when the kernel wants them.
  *
  * Permissions and what does not work: as in passthrough.c.
  */
