@@ -15,6 +15,8 @@ from harness import check, wait_for
 from registry import test
 
 SECONDS = float(os.environ.get("RINGFUSE_MODEL_SECONDS", "5"))
+# RINGFUSE_MODEL_NODES=1000000 for a table of a million.
+NODES = int(os.environ.get("RINGFUSE_MODEL_NODES", "60000"))
 
 
 def in_process(function):
@@ -233,4 +235,33 @@ def hard_remove_hides_nothing(env):
     os.fchmod(fd, 0o600)
     check(os.fstat(fd).st_mode & 0o777 == 0o600, "mode of a removed file")
     os.close(fd)
+    daemon.stop()
+
+
+def memory(pid):
+    """Bytes of a process, in memory or swapped out."""
+    text = Path(f"/proc/{pid}/status").read_text()
+    return 1024 * sum(int(n) for n in re.findall(r"^Vm(?:RSS|Swap):\s+(\d+)", text, re.MULTILINE))
+
+
+@test("paths", timeout=60 + NODES / 5000)
+def a_large_table_is_small(env):
+    """Memory for each node that the kernel knows; and it is given back to later ones when they are forgotten."""
+    daemon = env.start("path_any", "-o", "entry_timeout=1000", "-o", "attr_timeout=1000", mode="foreground")
+
+    def look(kind):
+        for n in range(NODES):
+            os.stat(f"{daemon.mnt}/dir{n // 1000}/{kind}{n}")
+    os.stat(f"{daemon.mnt}/dir0/file")
+    before = memory(daemon.pid)
+    look("file")
+    first = (memory(daemon.pid) - before) / NODES
+    print(f"{first:.0f} bytes per node")
+    check(first < 100, f"{first:.0f} bytes per node")
+    for _ in range(3):
+        drop_caches()
+        time.sleep(0.3)
+    look("other")
+    both = (memory(daemon.pid) - before) / NODES
+    check(both < 1.4 * first, f"{both:.0f} bytes per node after as many others")
     daemon.stop()
