@@ -219,7 +219,7 @@ impl Attempt<'_> {
         }
         let mut id = target.id;
         while id != ROOT {
-            match self.step(id, &mut text) {
+            match self.step(id, target, &mut text) {
                 Ok(parent) => id = parent,
                 Err(failure) => {
                     self.table.release_reads(target.id, id);
@@ -231,7 +231,7 @@ impl Attempt<'_> {
     }
 
     /// One node of the way up; returns its parent.
-    fn step(&self, id: u32, text: &mut PathText) -> Result<u32, Failure> {
+    fn step(&self, id: u32, target: Target<'_>, text: &mut PathText) -> Result<u32, Failure> {
         let node = self.table.live(id)?;
         match node.try_read(self.patient) {
             Ok(()) => (),
@@ -241,7 +241,11 @@ impl Attempt<'_> {
         let parent = node.parent.load(Relaxed);
         if parent == 0 {
             self.table.unlock_read(id, node);
-            return Err(Failure::Error(Errno::new(libc::ENOENT)));
+            // A node that lost its name since the kernel looked it up: ESTALE makes the kernel look again, and find
+            // what has the name now. In a directory that is gone, nothing is.
+            let own = id == target.id && target.name.is_none();
+            let error = if own { libc::ESTALE } else { libc::ENOENT };
+            return Err(Failure::Error(Errno::new(error)));
         }
         // SAFETY: the read lock was just taken.
         text.prepend(unsafe { node.name() });

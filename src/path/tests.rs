@@ -60,7 +60,7 @@ fn renames_of_all_kinds() {
     assert_eq!(path(&table, x).as_c_str(), c"/b/a name that does not fit into the node");
     rename(&table, (b, c"a name that does not fit into the node"), (b, c"y"), false);
     assert_eq!(path(&table, x).as_c_str(), c"/b/y");
-    assert_eq!(table.lock(at(y), None).err().map(|e| e.raw()), Some(libc::ENOENT));
+    assert_eq!(table.lock(at(y), None).err().map(|e| e.raw()), Some(libc::ESTALE));
     let z = table.find(a, b"z").unwrap().id;
     rename(&table, (a, c"z"), (b, c"y"), true);
     assert_eq!(path(&table, z).as_c_str(), c"/b/y");
@@ -144,7 +144,7 @@ fn what_is_removed_has_no_path_but_lives_on() {
     let locked = table.lock(below(ROOT, c"file", true), None).unwrap();
     table.remove_name(&locked, ROOT, c"file");
     drop(locked);
-    assert_eq!(table.lock(at(file.id), None).err().map(|e| e.raw()), Some(libc::ENOENT));
+    assert_eq!(table.lock(at(file.id), None).err().map(|e| e.raw()), Some(libc::ESTALE));
     let new = table.find(ROOT, b"file").unwrap();
     assert_ne!(new.id, file.id);
     table.forget(file.id.into(), 1);
@@ -232,7 +232,7 @@ fn work(table: &Table, dirs: &[u32], seed: u64) {
             }
             4 if !mine.is_empty() => match table.lock(at(mine[random(mine.len())]), None) {
                 Ok(locked) => assert_eq!(locked.path(0).to_bytes().split(|&b| b == b'/').count(), 3),
-                Err(e) => assert_eq!(e.raw(), libc::ENOENT),
+                Err(e) => assert_eq!(e.raw(), libc::ESTALE),
             },
             _ => {
                 let _locked = table.lock(at(dir), None).unwrap();

@@ -104,6 +104,8 @@ def path_examples_of_a_tree(env):
     for name in PASSTHROUGH:
         for loop, count in (([], "1500"), (["-s"], "400")):
             variables = {**os.environ, "TMPDIR": str(env.dir), "TREE_FILES": count}
+            if loop and name == "passthrough_handle":
+                variables["SKIP"] = "flock"  # its handler waits for the lock, on the one thread that there is
             if not env.peer:
                 variables["EXPECT"] = env.transport
             done = subprocess.run(["bash", str(script), str(env.builder.build(name)), *env.transport_options(), *loop],

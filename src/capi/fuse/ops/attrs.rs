@@ -88,7 +88,7 @@ impl Call<'_> {
         let mut fi = handle_of(fh.unwrap_or(0));
         match self.path_or_file(fh.is_some()) {
             Ok(path) => how(pointer(&path), if fh.is_some() { &raw mut fi } else { null_mut() }),
-            Err(e) if fh.is_none() && e.raw() == libc::ENOENT && self.settings.hard_remove => {
+            Err(e) if fh.is_none() && e.raw() == libc::ESTALE && self.settings.hard_remove => {
                 let by_handle = self.table().opens.with_one(self.id()?, |fh| {
                     fi.fh = fh;
                     how(null(), &raw mut fi)

@@ -129,7 +129,7 @@ impl<'a> Call<'a> {
         }
         let target = Target { id: self.table().id(nodeid)?, name: None, exclusive: false };
         match self.table().lock(target, None) {
-            Err(e) if e.raw() == libc::ENOENT => Ok(None),
+            Err(e) if e.raw() == libc::ESTALE => Ok(None),
             locked => locked.map(Some),
         }
     }
