@@ -103,9 +103,12 @@ def path_examples_of_a_tree(env):
     script = Path(__file__).with_name("passthrough_tree.sh")
     for name in PASSTHROUGH:
         for loop, count in (([], "1500"), (["-s"], "400")):
-            variables = {**os.environ, "TMPDIR": str(env.dir), "TREE_FILES": count}
+            # Eight clients that fight for names: with timeouts of 0 a stat is two requests, and the name may be
+            # another file's in between. The kernel looks again once; the second time it is ESTALE, as with libfuse.
+            skip = "clients"
             if loop and name == "passthrough_handle":
-                variables["SKIP"] = "flock"  # its handler waits for the lock, on the one thread that there is
+                skip += " flock"  # its handler waits for the lock, on the one thread that there is
+            variables = {**os.environ, "TMPDIR": str(env.dir), "TREE_FILES": count, "SKIP": skip}
             if not env.peer:
                 variables["EXPECT"] = env.transport
             done = subprocess.run(["bash", str(script), str(env.builder.build(name)), *env.transport_options(), *loop],
