@@ -458,8 +458,8 @@ static inline int fuse_main_fn(int argc, char *argv[],
  * @param user_data see fuse_context's `private_data`
  * @return an exit code. 0: all went well. 1: bad options. 2: no mount point.
  *         3: the filesystem could not be set up. 4: not mounted. 5: not in the
- *         background. 6: no signal handlers. 7: an error in the loop. 8: init
- *         or the like failed
+ *         background. 6: no signal handlers. 7: no memory. 8: the loop ended by
+ *         a signal or with an error
  */
 #define fuse_main(argc, argv, op, user_data) fuse_main_fn(argc, argv, op, user_data)
 
@@ -823,8 +823,9 @@ typedef struct fuse_fs *(*fuse_module_factory_t)(struct fuse_args *args,
 						 struct fuse_fs *fs[]);
 
 /**
- * Offer a module to `modules=NAME`: either linked into the program, or in a
- * shared object `libfusemod_NAME.so`. Put it at file scope, with a semicolon.
+ * Offer a module to `modules=NAME`: in a shared object `libfusemod_NAME.so`, or
+ * in the program itself if that is linked with -rdynamic. Put it at file scope,
+ * with a semicolon.
  *
  * @param name_    name of the module, an identifier
  * @param factory_ a fuse_module_factory_t

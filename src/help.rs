@@ -27,6 +27,25 @@ pub const LOWLEVEL: &str = "    \
     -o no_io_uring         use /dev/fuse only\n    \
     -o io_uring_q_depth=N  accepted, without effect: entries come as needed\n";
 
+/// What `fuse_new` knows, as far as users of a filesystem need it.
+pub const HIGHLEVEL: &str = "    \
+    -o kernel_cache        keep cached data when a file is opened\n    \
+    -o [no]auto_cache      drop cached data on open if the file has changed\n                           \
+                           (off)\n    \
+    -o no_rofd_flush       no flush for files opened read-only (off)\n    \
+    -o umask=M             permissions of everything (octal)\n    \
+    -o fmask=M             the same, of all but directories (octal)\n    \
+    -o dmask=M             the same, of directories (octal)\n    \
+    -o uid=N               owner of everything\n    \
+    -o gid=N               group of everything\n    \
+    -o entry_timeout=T     remember names for so many seconds (1.0)\n    \
+    -o negative_timeout=T  remember missing names as well (0.0)\n    \
+    -o attr_timeout=T      remember attributes for so many seconds (1.0)\n    \
+    -o ac_attr_timeout=T   the same for auto_cache (attr_timeout)\n    \
+    -o noforget            never drop the number of a file\n    \
+    -o remember=T          keep unused numbers for so many seconds (0)\n    \
+    -o modules=M1[:M2...]  put modules on top of the filesystem\n";
+
 /// The kernel protocol and the mount helper; without the library's own version, which `fuse_version` tells.
 pub fn lowlevel_version() -> String {
     let mut text = format!("using FUSE kernel interface version {KERNEL_VERSION}.{KERNEL_MINOR_VERSION}\n");
@@ -41,7 +60,7 @@ mod tests {
     /// Options at column 4, their meaning at column 27, and nothing wider than a terminal.
     #[test]
     fn columns() {
-        for line in CMDLINE.lines().chain(LOWLEVEL.lines()) {
+        for line in CMDLINE.lines().chain(LOWLEVEL.lines()).chain(HIGHLEVEL.lines()) {
             assert!(line.len() <= 80, "{line}");
             let (option, meaning) = line.split_at(27);
             assert!(

@@ -41,6 +41,7 @@ mod help;
 mod log;
 mod mount;
 mod opt;
+mod path;
 mod request;
 mod session;
 mod signals;

@@ -133,6 +133,7 @@ missing_packages() {
 		command -v "${pair%%:*}" >/dev/null || echo "${pair#*:}"
 	done
 	echo '#include <stdio.h>' | cc -E - >/dev/null 2>&1 || echo libc6-dev
+	python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
 }
 
 tools() {
@@ -272,8 +273,20 @@ c_programs() {
 	[ "$bad" = 0 ]
 }
 
+# An interpreter that has a binding of the library, for the test that runs a filesystem in Python.
+python_binding() {
+	"$out/venv/bin/python" -c 'import importlib.util as u; exit(u.find_spec("mfusepy") is None)' 2>/dev/null && return 0
+	python3 -m venv "$out/venv" && "$out/venv/bin/pip" -q --disable-pip-version-check install 'mfusepy==3.1.1'
+}
+
+# Two programs that know what a filesystem has to do, for the tests on the passthrough examples.
+posix_tools() {
+	[ -x "$out/tools/bin/pjdfstest" ] && [ -x "$out/tools/bin/fsx" ] && return 0
+	CARGO_TARGET_DIR=$out/tools/target cargo install --quiet --locked --root "$out/tools" pjdfstest@0.2.2 fsx@0.3.2
+}
+
 mounts() {
-	python3 tests/mount/run.py "$prefix" --fault-prefix "$fault_prefix" --build-dir "$out/mount-bin" "${mount_args[@]}"
+	POSIX_TOOLS=$out/tools/bin MFUSEPY_PYTHON=$out/venv/bin/python python3 tests/mount/run.py "$prefix" --fault-prefix "$fault_prefix" --build-dir "$out/mount-bin" "${mount_args[@]}"
 }
 
 # ---- everything --------------------------------------------------------------------------------------------------
@@ -300,6 +313,8 @@ step 'interface: headers' hide one 300 abi_headers
 step 'interface: library' hide one 100 abi_library
 step 'interface: every FUSE_USE_VERSION' hide one 200 abi_programs
 step 'C programs' show lines 200 c_programs
+[ -n "$quick" ] || step 'Python binding' hide one 120 python_binding
+[ -n "$quick" ] || step 'POSIX test suite' hide one 240 posix_tools
 [ -n "$quick" ] || step 'mounts' show lines 800 mounts
 
 printf '\n== summary, after %d s\n' $((SECONDS - here_since))

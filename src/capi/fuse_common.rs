@@ -172,7 +172,8 @@ thread_local! {
     static SHOWN: Cell<Shown> = const { Cell::new(NOTHING_SHOWN) };
 }
 
-const NO_INTERRUPT: u32 = 1;
+/// The bit of `FuseConnInfo::flag_bits` that does without INTERRUPT.
+pub const NO_INTERRUPT: u32 = 1;
 
 /// Shows a connection to a filesystem's `init()`, in a place that lives on, and takes over what that changes.
 pub fn show(

@@ -11,6 +11,7 @@
 #![allow(unsafe_code)]
 
 mod cuse_lowlevel;
+mod fuse;
 mod fuse_common;
 mod fuse_common_conn;
 mod fuse_common_process;

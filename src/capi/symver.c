@@ -51,9 +51,8 @@ DEFAULT_VERSION(int, ringfuse_session_custom_io_v17,
 		(struct fuse_session *se, const struct fuse_custom_io *io, size_t op_size, int fd), (se, io, op_size, fd),
 		fuse_session_custom_io_317, "fuse_session_custom_io", "FUSE_3.17")
 
-/* ---- high-level interface: the build defines RINGFUSE_HIGH_LEVEL once Rust exports it (see meson.build) ---- */
+/* ---- high-level interface ---- */
 
-#ifdef RINGFUSE_HIGH_LEVEL
 VERSIONED(int, ringfuse_loop_mt_v0, (struct fuse *f, int clone_fd), (f, clone_fd),
 	  fuse_loop_mt_31, "fuse_loop_mt", "FUSE_3.0")
 VERSIONED(int, ringfuse_loop_mt_v2, (struct fuse *f, struct fuse_loop_config_v1 *config), (f, config),
@@ -68,4 +67,3 @@ VERSIONED(struct fuse *, ringfuse_new_v0,
 VERSIONED(struct fuse *, ringfuse_new_v1,
 	  (struct fuse_args *args, const struct fuse_operations *op, size_t op_size, void *user_data),
 	  (args, op, op_size, user_data), fuse_new_31, "fuse_new", "FUSE_3.1")
-#endif

@@ -38,6 +38,11 @@ impl Request {
         raw
     }
 
+    /// The request as a number, for `peek`; the right to answer stays here.
+    pub fn raw(&self) -> u64 {
+        self.handle.raw()
+    }
+
     /// Takes the right back from a C program. `None`, logged, if there is no such request any more.
     ///
     /// # Safety
@@ -154,6 +159,22 @@ impl Request {
                 entry.finish(claimed.slot.details().header.unique, 0, length)
             }
         }
+    }
+
+    /// Where the transport would send a reply of at most `size` bytes from, if it has such a place: `reply_in_room`
+    /// needs no copy then. Whatever came with the request may lie there, and is overwritten.
+    pub fn room(&self, size: usize) -> Option<NonNull<u8>> {
+        let Route::Ring(entry) = &self.slot()?.details().route else {
+            return None;
+        };
+        // SAFETY: entries outlive requests in them.
+        let room = unsafe { entry.as_ref() }.payload();
+        (size <= room.len()).then_some(room.cast())
+    }
+
+    /// Replies with the first `length` bytes of the room, which the caller has written.
+    pub fn reply_in_room(self, length: usize) -> Result<(), Errno> {
+        self.reply_filled(length, |_, _| Ok(length))
     }
 
     fn claim(self) -> Option<Claimed> {

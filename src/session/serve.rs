@@ -83,6 +83,14 @@ impl Session {
         };
         match operation {
             Operation::Init(_) | Operation::CuseInit(_) => drop(request.fail(Errno::new(libc::EIO))),
+            Operation::Interrupt { .. } if negotiated.no_interrupt => {
+                request.no_reply();
+                // Stops the kernel from sending more. One for a request of the ring it does not find by this device;
+                // then the next comes as well, to no effect.
+                if let Some(channel) = self.channel() {
+                    let _ = channel.send(header.unique, -libc::ENOSYS, &[]);
+                }
+            }
             Operation::Interrupt { unique } => {
                 request.no_reply();
                 if self.debug() {

@@ -6,15 +6,15 @@
 //! - `ops_args`, `ops_more`: what these calls are made of.
 //! - `req`: what a request tells. `reply`, `reply_more`: answers. `direntry`: filling directory buffers. `custom_io`.
 
-mod cmdline;
+pub mod cmdline;
 mod custom_io;
 mod direntry;
-pub(super) mod notify;
+pub mod notify;
 mod ops;
-pub(super) mod ops_args;
+pub mod ops_args;
 mod ops_more;
 mod passthrough;
-pub(super) mod reply;
+pub mod reply;
 mod reply_more;
-mod req;
-pub(super) mod session;
+pub mod req;
+pub mod session;
