@@ -25,7 +25,9 @@ pub const LOWLEVEL: &str = "    \
     -o io_uring            use io_uring if the kernel offers it (default)\n    \
     -o io_uring=require    fail without io_uring\n    \
     -o no_io_uring         use /dev/fuse only\n    \
-    -o io_uring_q_depth=N  accepted, without effect: entries come as needed\n";
+    -o io_uring_q_depth=N  accepted, without effect: entries come as needed\n    \
+    -o io_uring_spin_us=N  look for the next request so long before sleeping,\n                           \
+                           where that pays (0 to 1000, default 200)\n";
 
 /// What `fuse_new` knows, as far as users of a filesystem need it.
 pub const HIGHLEVEL: &str = "    \

@@ -211,7 +211,7 @@ impl Session {
             queues: possible_cpus(),
             mountpoint: self.mountpoint(),
             payload_size: negotiated.payload_size,
-            spin: spin_time(),
+            spin: self.spin_time(),
             single,
             gate,
         };
@@ -271,6 +271,11 @@ impl Session {
         }
     }
 
+    /// An upper bound for looking for the next request before sleeping, on either transport.
+    pub fn spin_time(&self) -> Duration {
+        self.options.spin_us.map_or(DEFAULT_SPIN, |micros| Duration::from_micros(micros.into()))
+    }
+
     fn report_device(&self, why: &str) {
         if self.debug() {
             info!("fuse: transport: /dev/fuse ({why})");
@@ -286,12 +291,6 @@ impl Session {
             self.filesystem.destroy();
         }
     }
-}
-
-/// `FUSE_URING_SPIN_US`: an upper bound for looking for the next request before sleeping.
-pub fn spin_time() -> Duration {
-    let asked = std::env::var("FUSE_URING_SPIN_US").ok().and_then(|text| text.parse().ok());
-    asked.map_or(DEFAULT_SPIN, |micros: u64| Duration::from_micros(micros.min(1000)))
 }
 
 #[cfg(test)]

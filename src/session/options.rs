@@ -28,11 +28,17 @@ pub struct SessionOptions {
     pub uring: UringChoice,
     /// Entries per queue, never 0; None leaves it to the transport.
     pub q_depth: Option<u32>,
+    /// How long to look for the next request before sleeping, in microseconds; None leaves it to the transport.
+    pub spin_us: Option<u32>,
 }
 
 const KEY_ALLOW_ROOT: i32 = 0;
 const KEY_URING: i32 = 1;
 const KEY_DEPTH: i32 = 2;
+const KEY_SPIN: i32 = 3;
+
+/// Longer would only take CPU time from others.
+const LONGEST_SPIN_US: u32 = 1000;
 
 const SPECS: &[Spec<SessionOptions>] = &[
     Spec::new("-d", Act::Set(|o| o.debug = true)),
@@ -43,6 +49,7 @@ const SPECS: &[Spec<SessionOptions>] = &[
     Spec::new("no_io_uring", Act::Set(|o| o.uring = UringChoice::Off)),
     Spec::new("io_uring=", Act::Key(KEY_URING)),
     Spec::new("io_uring_q_depth=", Act::Key(KEY_DEPTH)),
+    Spec::new("io_uring_spin_us=", Act::Key(KEY_SPIN)),
 ];
 
 fn allow_uring(options: &mut SessionOptions) {
@@ -81,6 +88,12 @@ fn defaults(env: impl Fn(&str) -> Option<OsString>) -> SessionOptions {
             warning!("fuse: FUSE_URING_QUEUE_DEPTH is out of range, ignored: `{depth}'");
         }
     }
+    if let Some(spin) = number("FUSE_URING_SPIN_US") {
+        options.spin_us = spin_of(spin);
+        if options.spin_us.is_none() {
+            warning!("fuse: FUSE_URING_SPIN_US is out of range, ignored: `{spin}'");
+        }
+    }
     options
 }
 
@@ -99,9 +112,17 @@ fn take(options: &mut SessionOptions, arg: &CStr, key: i32, out: &mut Args) -> R
             let depth = opt::integer(value(arg)).and_then(depth_of);
             options.q_depth = Some(depth.ok_or_else(|| bad(arg, "a number from 1 to 65535 is needed"))?);
         }
+        KEY_SPIN => {
+            let spin = opt::integer(value(arg)).and_then(spin_of);
+            options.spin_us = Some(spin.ok_or_else(|| bad(arg, "a number from 0 to 1000 is needed"))?);
+        }
         _ => return Ok(true),
     }
     Ok(false)
+}
+
+fn spin_of(number: i64) -> Option<u32> {
+    u32::try_from(number).ok().filter(|&spin| spin <= LONGEST_SPIN_US)
 }
 
 fn depth_of(number: i64) -> Option<u32> {
@@ -187,6 +208,25 @@ mod tests {
         ];
         for (list, env, depth) in table {
             assert_eq!(run(list, env).0.map(|o| o.q_depth), *depth, "{list:?} {env:?}");
+        }
+    }
+
+    #[test]
+    fn spin_time() {
+        let env: Env = &[("FUSE_URING_SPIN_US", "20")];
+        type Row = (&'static [&'static str], Env, Result<Option<u32>, Refused>);
+        let table: &[Row] = &[
+            (&[], &[], Ok(None)),
+            (&[], env, Ok(Some(20))),
+            (&["-oio_uring_spin_us=0"], env, Ok(Some(0))),
+            (&["-oio_uring_spin_us=1000"], &[], Ok(Some(1000))),
+            (&[], &[("FUSE_URING_SPIN_US", "1001")], Ok(None)),
+            (&["-oio_uring_spin_us=1001"], &[], Err(Refused)),
+            (&["-oio_uring_spin_us=-1"], &[], Err(Refused)),
+            (&["-oio_uring_spin_us=much"], &[], Err(Refused)),
+        ];
+        for (list, env, spin) in table {
+            assert_eq!(run(list, env).0.map(|o| o.spin_us), *spin, "{list:?} {env:?}");
         }
     }
 

@@ -14,7 +14,7 @@ use crate::errno::Errno;
 use crate::log::{error, warning};
 use crate::request::Request;
 use crate::session::Session;
-use crate::session::initialise::{RingFor, Transport, spin_time};
+use crate::session::initialise::{RingFor, Transport};
 use crate::sys::dev::{set_nonblocking, wait_readable};
 use crate::transport::dev::{Channel, Received, deliver};
 use crate::transport::dev_pool::{self, DevPool};
@@ -214,7 +214,7 @@ impl Session {
             max_threads: config.max_threads.max(1).saturating_add(u32::from(beside_ring)),
             max_idle: config.max_idle_threads,
             gate,
-            spin: if beside_ring { Duration::ZERO } else { spin_time() },
+            spin: if beside_ring { Duration::ZERO } else { self.spin_time() },
             ring: pool.clone(),
         });
         match threads.add_thread() {
