@@ -7,7 +7,8 @@
 //! (`transport::dev`). Either way it becomes an `Incoming`: header, argument 0, everything else, and the handle of the
 //! slot it lives in (`transport::slot`). The session (`session::serve`) checks and decodes it (`request::decode`) into
 //! an `Operation`, and hands that to the filesystem. For a C filesystem that is `capi::fuse_lowlevel::ops`, which
-//! calls the program's function with the handle as `fuse_req_t`.
+//! calls the program's function with the handle as `fuse_req_t`; for one on the high-level API it is `capi::fuse::ops`,
+//! which finds and locks the path (`path`) and calls the program's function with that.
 //!
 //! The reply comes back through `capi::fuse_lowlevel::reply`, from whatever thread and whenever the program likes.
 //! It claims the slot, which works once, encodes the answer (`request::encode`) and sends it the way the request
@@ -19,6 +20,7 @@
 //! From the edge down; imports point down only, but for tests.
 //!
 //! - `capi`: all exported functions and all calls into C, a module for each public header.
+//! - `path`: files by number and by path, for the high-level API: node table, path locks, hidden files, directories.
 //! - `session`: a mount's state from `fuse_session_new` to `fuse_session_destroy`; INIT, loops, dispatch.
 //! - `request`: the right to answer, decoding, encoding.
 //! - `transport`: how requests come and replies go; threads live here.

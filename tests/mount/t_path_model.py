@@ -222,7 +222,7 @@ def a_hidden_file_goes_with_the_filesystem(env):
 def hard_remove_hides_nothing(env):
     """A filesystem that asks for it has open files removed at once, and goes on with their handles."""
     source = source_of(env)
-    daemon = env.start("passthrough_handle", "-o", f"source={source}", mode="foreground")
+    daemon = env.start("passthrough_hard", "-o", f"source={source}", mode="foreground")
     mnt = Path(daemon.mnt)
     (mnt / "file").write_text("data")
     fd = os.open(mnt / "file", os.O_RDWR)
