@@ -7,7 +7,7 @@
 //! handler, helps: it commits replies that come from other threads when no worker is free to, hands on what then
 //! arrives, and starts workers for queues whose own are held up.
 //!
-//! - `pool`: who is free to do what; owns entries and threads. `queue`: the account of one kernel queue.
+//! - `pool`: who is free to do what; owns entries and threads, whose beginning and end is `pool::loops`. `queue`: the account of one kernel queue.
 //! - `desk`: what is known of a worker. `worker`: a thread with an io_uring that runs handlers. `single`: the same for `fuse_session_loop`.
 //! - `keeper`: see above. `kicker`: brings forth requests that the kernel keeps back. `mailbox`: entries on their way to another thread.
 //! - `entry`: the memory of one request and whose it is. `ring`: one io_uring.
