@@ -27,9 +27,9 @@
 //! - `mount`, `opt`, `buf`, `log`, `help`, `signals`, `daemonize`: what a filesystem needs around that.
 //! - `wire`: the kernel's protocol as types. `sys`: system calls, one function each. `errno`: the error type.
 //!
-//! Unsafe code is denied, and allowed by name where it has to be: `capi` (pointers of C programs), `transport` and
-//! what of `request` and `session` refers to slots by address, what of `path` shares nodes between threads, `sys`, and the `Pod` trait of `wire`. Each says who owns
-//! which memory and when. A panic never crosses the edge: it aborts.
+//! Unsafe code is denied, and allowed by name where it has to be: `capi` (pointers of C programs), `transport`, what of
+//! `request` and `session` refers to slots by address, what of `path` shares nodes between threads, `sys`, and the `Pod`
+//! trait of `wire`. Each says who owns which memory and when. A panic never crosses the edge: it aborts.
 #![deny(unsafe_code)]
 
 mod buf;

@@ -83,7 +83,7 @@ thread_local! {
     static WORKER_OF: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Workers without an entry, and requests without a worker. At most one of the lists is not empty.
+/// Workers without an entry, and requests without a worker, of which one worker at a time takes all it can.
 #[derive(Default)]
 struct Lot {
     parked: Vec<Arc<Desk>>,
