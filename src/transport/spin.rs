@@ -17,8 +17,10 @@ pub const DEFAULT_SPIN: Duration = Duration::from_micros(200);
 const LOOKS: u32 = 4;
 /// So many vain spins in a row and we sleep at once...
 const PATIENCE: u32 = 4;
-/// ...but try again after so many requests.
+/// ...but try again after so many requests, and if that is in vain, after twice as many...
 const RETRY_AFTER: u32 = 32;
+/// ...and so on up to this.
+const RETRY_LATEST: u32 = 1024;
 /// So many rewards in a row, and the clients are believed to stay.
 const STEADY: u32 = 16;
 
@@ -27,29 +29,30 @@ pub struct Spin {
     limit: Duration,
     vain: u32,
     skipped: u32,
+    retry_after: u32,
     /// Rewarded ones in a row.
     streak: u32,
 }
 
 impl Spin {
     pub fn new(limit: Duration) -> Spin {
-        Spin { limit, vain: 0, skipped: 0, streak: 0 }
+        Spin { limit, vain: 0, skipped: 0, retry_after: RETRY_AFTER, streak: 0 }
     }
 
     /// Returns `true` as soon as `ready` does, `false` when it is time to sleep.
     pub fn until(&mut self, mut ready: impl FnMut() -> bool) -> bool {
-        if ready() {
-            return true;
-        }
-        if !self.worth_it() {
-            return false;
-        }
+        ready() || self.is_worth_it() && self.look(ready)
+    }
+
+    /// The same, if it was found worth it.
+    pub fn look(&mut self, mut ready: impl FnMut() -> bool) -> bool {
         let end = now() + self.limit.as_nanos() as u64;
         loop {
             for _ in 0..LOOKS {
                 std::thread::yield_now();
                 if ready() {
                     self.vain = 0;
+                    self.retry_after = RETRY_AFTER;
                     self.streak = self.streak.saturating_add(1);
                     return true;
                 }
@@ -68,7 +71,8 @@ impl Spin {
         self.streak >= STEADY
     }
 
-    fn worth_it(&mut self) -> bool {
+    /// Whether to look for the next request; to be asked once for each.
+    pub fn is_worth_it(&mut self) -> bool {
         if self.limit.is_zero() {
             return false;
         }
@@ -76,8 +80,9 @@ impl Spin {
             return true;
         }
         self.skipped += 1;
-        if self.skipped >= RETRY_AFTER {
+        if self.skipped >= self.retry_after {
             self.skipped = 0;
+            self.retry_after = (self.retry_after * 2).min(RETRY_LATEST);
             self.vain = PATIENCE - 1;
         }
         self.vain < PATIENCE
@@ -103,6 +108,7 @@ mod tests {
         for _ in 0..RETRY_AFTER {
             spin.until(|| false);
         }
+        assert_eq!(spin.retry_after, RETRY_AFTER * 2);
         spin.vain = PATIENCE - 1;
         let mut looks = 0;
         assert!(spin.until(|| {
