@@ -212,6 +212,8 @@ impl Session {
             mountpoint: self.mountpoint(),
             payload_size: negotiated.payload_size,
             spin: self.spin_time(),
+            batch: self.options.batch.unwrap_or(1),
+            most_entries: self.options.q_depth.unwrap_or(u32::MAX),
             single,
             gate,
         };

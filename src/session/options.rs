@@ -30,15 +30,20 @@ pub struct SessionOptions {
     pub q_depth: Option<u32>,
     /// How long to look for the next request before sleeping, in microseconds; None leaves it to the transport.
     pub spin_us: Option<u32>,
+    /// Requests that one thread may have before it; None leaves it to the transport.
+    pub batch: Option<u32>,
 }
 
 const KEY_ALLOW_ROOT: i32 = 0;
 const KEY_URING: i32 = 1;
 const KEY_DEPTH: i32 = 2;
 const KEY_SPIN: i32 = 3;
+const KEY_BATCH: i32 = 4;
 
 /// Longer would only take CPU time from others.
 const LONGEST_SPIN_US: u32 = 1000;
+/// More gains nothing.
+const LARGEST_BATCH: u32 = 64;
 
 const SPECS: &[Spec<SessionOptions>] = &[
     Spec::new("-d", Act::Set(|o| o.debug = true)),
@@ -50,6 +55,7 @@ const SPECS: &[Spec<SessionOptions>] = &[
     Spec::new("io_uring=", Act::Key(KEY_URING)),
     Spec::new("io_uring_q_depth=", Act::Key(KEY_DEPTH)),
     Spec::new("io_uring_spin_us=", Act::Key(KEY_SPIN)),
+    Spec::new("io_uring_batch=", Act::Key(KEY_BATCH)),
 ];
 
 fn allow_uring(options: &mut SessionOptions) {
@@ -94,6 +100,12 @@ fn defaults(env: impl Fn(&str) -> Option<OsString>) -> SessionOptions {
             warning!("fuse: FUSE_URING_SPIN_US is out of range, ignored: `{spin}'");
         }
     }
+    if let Some(batch) = number("FUSE_URING_BATCH") {
+        options.batch = batch_of(batch);
+        if options.batch.is_none() {
+            warning!("fuse: FUSE_URING_BATCH is out of range, ignored: `{batch}'");
+        }
+    }
     options
 }
 
@@ -116,6 +128,10 @@ fn take(options: &mut SessionOptions, arg: &CStr, key: i32, out: &mut Args) -> R
             let spin = opt::integer(value(arg)).and_then(spin_of);
             options.spin_us = Some(spin.ok_or_else(|| bad(arg, "a number from 0 to 1000 is needed"))?);
         }
+        KEY_BATCH => {
+            let batch = opt::integer(value(arg)).and_then(batch_of);
+            options.batch = Some(batch.ok_or_else(|| bad(arg, "a number from 1 to 64 is needed"))?);
+        }
         _ => return Ok(true),
     }
     Ok(false)
@@ -123,6 +139,10 @@ fn take(options: &mut SessionOptions, arg: &CStr, key: i32, out: &mut Args) -> R
 
 fn spin_of(number: i64) -> Option<u32> {
     u32::try_from(number).ok().filter(|&spin| spin <= LONGEST_SPIN_US)
+}
+
+fn batch_of(number: i64) -> Option<u32> {
+    u32::try_from(number).ok().filter(|batch| (1..=LARGEST_BATCH).contains(batch))
 }
 
 fn depth_of(number: i64) -> Option<u32> {
@@ -208,6 +228,24 @@ mod tests {
         ];
         for (list, env, depth) in table {
             assert_eq!(run(list, env).0.map(|o| o.q_depth), *depth, "{list:?} {env:?}");
+        }
+    }
+
+    #[test]
+    fn batch() {
+        let env: &[(&str, &str)] = &[("FUSE_URING_BATCH", "4")];
+        let wrong: &[(&str, &str)] = &[("FUSE_URING_BATCH", "0")];
+        let table: &[(&[&str], &[(&str, &str)], Result<Option<u32>, Refused>)] = &[
+            (&[], &[], Ok(None)),
+            (&[], env, Ok(Some(4))),
+            (&[], wrong, Ok(None)),
+            (&["-oio_uring_batch=8"], env, Ok(Some(8))),
+            (&["-oio_uring_batch=0"], &[], Err(Refused)),
+            (&["-oio_uring_batch=65"], &[], Err(Refused)),
+            (&["-oio_uring_batch=few"], &[], Err(Refused)),
+        ];
+        for (list, env, batch) in table {
+            assert_eq!(run(list, env).0.map(|o| o.batch), *batch, "{list:?} {env:?}");
         }
     }
 

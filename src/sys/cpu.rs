@@ -14,19 +14,35 @@ pub struct There {
 
 /// Moves the calling thread to a CPU. An error if the process may not run there.
 pub fn run_on(cpu: usize) -> Result<There, Errno> {
+    move_to(cpu, |_, one| {
+        // SAFETY: `cpu` is within the set.
+        unsafe { libc::CPU_SET(cpu, one) }
+    })
+}
+
+/// Moves the calling thread away from a CPU. An error if there is no other to run on.
+pub fn leave(cpu: usize) -> Result<There, Errno> {
+    move_to(cpu, |allowed, others| {
+        *others = *allowed;
+        // SAFETY: as above.
+        unsafe { libc::CPU_CLR(cpu, others) }
+    })
+}
+
+fn move_to(cpu: usize, choose: impl FnOnce(&libc::cpu_set_t, &mut libc::cpu_set_t)) -> Result<There, Errno> {
+    if cpu >= SIZE * 8 {
+        return Err(Errno::new(libc::EINVAL));
+    }
     let mut before = MaybeUninit::<libc::cpu_set_t>::zeroed();
+    let mut chosen = MaybeUninit::<libc::cpu_set_t>::zeroed();
     // SAFETY: sets of the size that is passed along; all-zero is the empty set.
     unsafe {
         if libc::sched_getaffinity(0, SIZE, before.as_mut_ptr()) == -1 {
             return Err(Errno::last());
         }
         let before = before.assume_init();
-        let mut one = MaybeUninit::<libc::cpu_set_t>::zeroed().assume_init();
-        if cpu >= SIZE * 8 {
-            return Err(Errno::new(libc::EINVAL));
-        }
-        libc::CPU_SET(cpu, &mut one);
-        if libc::sched_setaffinity(0, SIZE, &raw const one) == -1 {
+        choose(&before, chosen.assume_init_mut());
+        if libc::sched_setaffinity(0, SIZE, chosen.as_ptr()) == -1 {
             return Err(Errno::last());
         }
         Ok(There { before })

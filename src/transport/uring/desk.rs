@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use crate::transport::uring::entry::Entry;
+use crate::transport::uring::hand::Hand;
 use crate::transport::uring::mailbox::Mailbox;
 
 /// What others may know of a worker.
 pub struct Desk {
     pub mailbox: Mailbox,
+    pub hand: Hand,
     /// The entry whose handler runs here, or null.
     pub serving: AtomicPtr<Entry>,
     /// When it started, in nanoseconds of the monotonic clock.
@@ -28,6 +30,7 @@ impl Desk {
     pub fn new() -> Arc<Desk> {
         Arc::new(Desk {
             mailbox: Mailbox::new(),
+            hand: Hand::default(),
             serving: AtomicPtr::new(std::ptr::null_mut()),
             since: AtomicU64::new(0),
             thread: AtomicI32::new(0),

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -33,18 +33,25 @@ pub const LONG: u64 = 1_000_000;
 const VERY_LONG: u64 = 20_000_000;
 /// So long a handler alone does not keep the keeper awake.
 const FOREVER: u64 = 50_000_000;
+/// A queue that nobody serves for so long is not just between two requests, nor is its worker kept from its CPU.
+const BARE_FOR: u64 = 20_000_000;
 /// Vain kicks until a dry queue is believed to be empty.
 const MOST_KICKS: u32 = 6;
 /// So many looks without a running handler, and the keeper sleeps.
 const QUIET: u32 = 4;
 
-/// Starts the keeper; returns when its ring is there.
-pub fn start(pool: &Arc<Pool>) -> Result<JoinHandle<()>, Errno> {
+/// How the keeper reports that it is ready, and hears that the ring was granted.
+type Report = Sender<Result<(), Errno>>;
+
+/// Starts the keeper; returns when its ring is there, and an entry for each queue that it shall register. That happens
+/// when the second part of the result is told where to report.
+pub fn start(pool: &Arc<Pool>, queues: u16) -> Result<(JoinHandle<()>, Sender<Report>), Errno> {
     let (report, ready) = channel();
+    let (grant, granted) = channel();
     let pool = pool.clone();
-    let thread = spawn("fuse-keeper", Runs::Library, move || run(pool, report))?;
+    let thread = spawn("fuse-keeper", Runs::Library, move || run(pool, queues, report, granted))?;
     match ready.recv() {
-        Ok(Ok(())) => Ok(thread),
+        Ok(Ok(())) => Ok((thread, grant)),
         other => {
             let _ = thread.join();
             Err(other.ok().and_then(Result::err).unwrap_or(Errno::new(libc::EIO)))
@@ -52,16 +59,32 @@ pub fn start(pool: &Arc<Pool>) -> Result<JoinHandle<()>, Errno> {
     }
 }
 
-fn run(pool: Arc<Pool>, report: Sender<Result<(), Errno>>) {
-    match Ring::new(SUBMISSIONS, pool.config.fuse_fd) {
-        Err(e) => drop(report.send(Err(e))),
-        Ok(ring) => {
-            pool.keeper.open(ring.fd());
-            let _ = report.send(Ok(()));
-            let spells = vec![Spell::default(); pool.queues.len()];
-            Keeper { pool, ring, quiet: 0, spells, looks: HashMap::new() }.work();
+fn run(pool: Arc<Pool>, queues: u16, report: Report, granted: Receiver<Report>) {
+    let ring = Ring::new(SUBMISSIONS, pool.config.fuse_fd);
+    let entries = (0..queues).map(|qid| pool.new_entry(qid)).collect::<Result<Vec<_>, _>>();
+    let (ring, entries) = match (ring, entries) {
+        (Ok(ring), Ok(entries)) => (ring, entries),
+        (Err(e), _) | (_, Err(e)) => {
+            let _ = report.send(Err(e));
+            return;
+        }
+    };
+    pool.keeper.open(ring.fd());
+    let _ = report.send(Ok(()));
+    let spells = vec![Spell::default(); pool.queues.len()];
+    let mut keeper = Keeper { pool, ring, quiet: 0, spells, looks: HashMap::new() };
+    if queues > 0 {
+        // Without an answer the ring is not wanted any more.
+        let Ok(report) = granted.recv() else { return keeper.pool.keeper.shut() };
+        let registered = keeper.register(entries);
+        let refused = registered.is_err();
+        let _ = report.send(registered);
+        if refused {
+            // What its entries still tell is not the end of the connection.
+            return keeper.pool.keeper.shut();
         }
     }
+    keeper.work();
 }
 
 struct Keeper {
@@ -87,11 +110,34 @@ struct Spell {
     kicks: u32,
     /// Nanoseconds of the monotonic clock.
     next: u64,
-    /// The queue's mark when it was seen without an armed entry and without a handler.
-    bare: Option<u32>,
+    /// The queue's mark when it was first seen without an armed entry and without a handler, and when that was.
+    bare: Option<(u32, u64)>,
 }
 
 impl Keeper {
+    /// Registers the first entry of each queue. A refusal completes at once.
+    fn register(&mut self, entries: Vec<NonNull<Entry>>) -> Result<(), Errno> {
+        for entry in entries {
+            // SAFETY: the pool owns it.
+            let entry = unsafe { entry.as_ref() };
+            self.pool.arming(entry);
+            self.ring.register(entry);
+        }
+        let submitted = self.ring.submit_and_wait(0, None);
+        let mut refused = submitted.err();
+        while let Some(completion) = self.ring.pop() {
+            if completion.user_data != WAKE && completion.result < 0 {
+                refused = refused.or(Some(Errno::new(completion.result)));
+            } else {
+                self.completed(completion);
+            }
+        }
+        let Some(e) = refused else { return Ok(()) };
+        self.ring.refuse();
+        let _ = self.ring.submit_and_wait(0, None);
+        Err(e)
+    }
+
     fn work(&mut self) {
         self.collect();
         while !self.pool.closed() {
@@ -190,17 +236,20 @@ impl Keeper {
 
     /// A queue without an armed entry whose requests nobody serves (all wait for replies from elsewhere) gets one, whatever
     /// has become of those who should have seen to it. Returns whether there may be such a queue.
-    fn look_for_bare_queues(&mut self, served: &[u16]) -> bool {
+    fn look_for_bare_queues(&mut self, served: &[u16], now: u64) -> bool {
         let possible = !self.pool.config.single && self.pool.config.gate.has_room();
         let mut any = false;
         for (qid, (queue, spell)) in self.pool.queues.iter().zip(&mut self.spells).enumerate() {
-            let bare = possible && !queue.has_armed() && !served.contains(&(qid as u16));
-            let mark = bare.then(|| queue.mark());
-            // Seen twice without a change: it was not just between two requests.
-            if bare && spell.bare == mark {
+            let bare = possible
+                && !queue.has_armed()
+                && !queue.is_full(self.pool.config.most_entries)
+                && !served.contains(&(qid as u16));
+            let mark = queue.mark();
+            let first = spell.bare.filter(|first| first.0 == mark).unwrap_or((mark, now));
+            if bare && now - first.1 > BARE_FOR {
                 queue.wish_for_worker();
             }
-            spell.bare = mark;
+            spell.bare = bare.then_some(first);
             any |= bare;
         }
         any
@@ -221,6 +270,9 @@ impl Keeper {
             // SAFETY: the pool owns it.
             let served = unsafe { entry.as_ref() };
             served_queues.push(served.qid);
+            if time > LONG {
+                self.unload(&desk);
+            }
             // A long one needs no more looks if others can be served. When it replies at last, it wakes us.
             busy |= time < FOREVER || served.is_replied() || self.pool.may_help(served);
             if time > LONG {
@@ -228,10 +280,35 @@ impl Keeper {
             }
         }
         busy |= self.look_after_dry_queues(now);
-        busy |= self.look_for_bare_queues(&served_queues);
+        busy |= self.look_for_bare_queues(&served_queues, now);
         self.quiet = if busy { 0 } else { self.quiet + 1 };
         if self.quiet > QUIET {
             self.sleep();
+        }
+    }
+
+    /// Takes from a worker that a handler keeps what else it has in hand.
+    fn unload(&mut self, desk: &Desk) {
+        let mut replies = Vec::new();
+        desk.hand.take_replies(&mut replies);
+        for reply in replies {
+            self.commit(reply);
+        }
+        if self.pool.config.single {
+            return;
+        }
+        // A worker for these is found next.
+        for request in desk.hand.take_requests() {
+            // SAFETY: the pool owns it.
+            unsafe { request.as_ref() }.fetched();
+            self.pool.keep(request);
+        }
+        for entry in desk.mailbox.collect() {
+            // SAFETY: the pool owns it.
+            match unsafe { entry.as_ref() }.is_fetched() {
+                true => self.pool.keep(entry),
+                false => self.commit(entry),
+            }
         }
     }
 

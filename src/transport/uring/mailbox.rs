@@ -2,11 +2,12 @@
 //! Entries on their way to another thread's ring: a lock-free list, and a message that wakes the thread.
 //!
 //! Any thread posts; only the owner collects. The list links entries through themselves, so posting allocates
-//! nothing. An entry is in at most one mailbox, since only its taker posts it.
+//! nothing. An entry is in at most one mailbox, since only its taker posts it. The message is sent only to an owner that
+//! said it would sleep.
 
 use std::os::fd::RawFd;
 use std::ptr::{NonNull, null_mut};
-use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering};
 
 use crate::errno::Errno;
 use crate::sys::uring::send_message;
@@ -19,11 +20,32 @@ const NO_RING: RawFd = -1;
 pub struct Mailbox {
     head: AtomicPtr<Entry>,
     ring: AtomicI32,
+    sleeps: AtomicBool,
 }
 
 impl Mailbox {
     pub fn new() -> Mailbox {
-        Mailbox { head: AtomicPtr::new(null_mut()), ring: AtomicI32::new(NO_RING) }
+        Mailbox {
+            head: AtomicPtr::new(null_mut()),
+            ring: AtomicI32::new(NO_RING),
+            sleeps: AtomicBool::new(true),
+        }
+    }
+
+    /// For an owner that looks here by itself as long as it does not sleep: says that it is about to. `false`: there is
+    /// something here, don't.
+    pub fn may_sleep(&self) -> bool {
+        self.sleeps.store(true, Ordering::SeqCst);
+        let empty = self.is_empty();
+        if !empty {
+            self.sleeps.store(false, Ordering::SeqCst);
+        }
+        empty
+    }
+
+    /// The owner does not sleep any more.
+    pub fn awake(&self) {
+        self.sleeps.store(false, Ordering::Relaxed);
     }
 
     /// Says where the owner waits; it collects once after this.
@@ -36,7 +58,7 @@ impl Mailbox {
         self.ring.store(NO_RING, Ordering::SeqCst);
     }
 
-    /// Adds an entry. Only the first one since the last `collect` costs a wake-up.
+    /// Adds an entry. Only the first one since the last `collect` costs a wake-up, if the owner sleeps.
     pub fn post(&self, entry: &Entry) {
         let entry = std::ptr::from_ref(entry).cast_mut();
         let mut head = self.head.load(Ordering::Relaxed);
@@ -48,7 +70,7 @@ impl Mailbox {
                 Err(now) => head = now,
             }
         }
-        if head.is_null() {
+        if head.is_null() && self.sleeps.load(Ordering::SeqCst) {
             self.wake();
         }
     }

@@ -14,9 +14,12 @@
 
 mod desk;
 pub mod entry;
+mod hand;
+mod handler;
 mod keeper;
 mod kicker;
 mod mailbox;
+mod pace;
 pub mod pool;
 mod queue;
 mod ring;

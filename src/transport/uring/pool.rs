@@ -54,6 +54,10 @@ pub struct Config {
     /// What the kernel demands of an entry's payload buffer.
     pub payload_size: usize,
     pub spin: Duration,
+    /// `-o io_uring_batch`
+    pub batch: u32,
+    /// `-o io_uring_q_depth`
+    pub most_entries: u32,
     /// All handlers run on the thread of `fuse_session_loop`.
     pub single: bool,
     pub gate: Arc<Gate>,
@@ -114,6 +118,7 @@ pub struct Pool {
     keeper_thread: Mutex<Option<JoinHandle<()>>>,
     /// The thread of `fuse_session_loop`, when that is what runs.
     pub single: Mutex<Option<Arc<super::single::Post>>>,
+    batching: AtomicBool,
     stopping: AtomicBool,
     closed: AtomicBool,
     /// Threads that are just handing an entry over.
@@ -134,7 +139,6 @@ impl Pool {
             desks: Mutex::default(),
             keeper: Mailbox::new(),
             kicker: Kicker::new(config.mountpoint.clone()),
-            config,
             watching: AtomicBool::new(false),
             entries: Mutex::default(),
             lot: Mutex::default(),
@@ -145,9 +149,11 @@ impl Pool {
             wants_room: AtomicBool::new(false),
             keeper_thread: Mutex::new(None),
             single: Mutex::new(None),
+            batching: AtomicBool::new(config.batch > 1),
             stopping: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             handing: AtomicUsize::new(0),
+            config,
             tail_work: [const { AtomicBool::new(false) }; OPCODES],
         })
     }
@@ -164,14 +170,16 @@ impl Pool {
     /// A new entry for a queue, not yet registered.
     pub fn new_entry(&self, qid: u16) -> Result<NonNull<Entry>, Errno> {
         let mut entries = self.entries.lock();
-        if entries.len() >= MOST_ENTRIES {
-            return Err(Errno::new(libc::ENOMEM));
+        let queue = &self.queues[usize::from(qid)];
+        if entries.len() >= MOST_ENTRIES || queue.is_full(self.config.most_entries) {
+            return Err(Errno::new(libc::ENOBUFS));
         }
         // SAFETY: see Owner.
         let slot: NonNull<Slot> = unsafe { self.owner.registry.as_ref() }.create();
         let entry = Box::new(Entry::new(qid, self.config.payload_size, slot, NonNull::from(self))?);
         let pointer = NonNull::from(&*entry);
         entries.push(entry);
+        queue.has_one_more();
         Ok(pointer)
     }
 
@@ -359,7 +367,11 @@ impl Pool {
     /// Sees to it that an entry of a queue is armed: by a worker that has none, or by a new one.
     pub fn grow(self: &Arc<Pool>, qid: u16) {
         let queue = &self.queues[usize::from(qid)];
-        if self.config.single || self.stopping() || queue.has_armed() {
+        if self.config.single
+            || self.stopping()
+            || queue.has_armed()
+            || queue.is_full(self.config.most_entries)
+        {
             return;
         }
         if !self.config.gate.has_room() {
@@ -378,10 +390,20 @@ impl Pool {
         let _ = self.start_worker(Desk::new(), worker::Start::Extra { qid });
     }
 
-    /// Whether a worker had better become free for any queue than arm its entry again: this queue has as many armed
-    /// entries as handlers may run, and nobody is free.
+    /// Whether a worker had better become free for any queue than arm its entry again: as many
+    /// workers wait for this queue's as handlers may run, and nobody is free.
     pub fn has_plenty(&self, entry: &Entry) -> bool {
-        self.queue(entry).has_armed_more_than(self.config.gate.limit()) && self.lot.lock().parked.is_empty()
+        self.queue(entry).has_holders_more_than(self.config.gate.limit()) && self.lot.lock().parked.is_empty()
+    }
+
+    /// Entries that a worker may have armed at once.
+    pub fn batch(&self) -> u32 {
+        if self.batching() { self.config.batch } else { 1 }
+    }
+
+    /// Whether handlers may run beside armed entries: the user wants it so, and none has blocked yet.
+    pub fn batching(&self) -> bool {
+        self.batching.load(Ordering::Relaxed)
     }
 
     /// Notes that an entry is handed to the kernel. To be called just before.
@@ -404,6 +426,9 @@ impl Pool {
 
     /// A handler of this entry's queue blocks, or did so for long.
     pub fn handler_blocks(&self, entry: &Entry) {
+        if self.batching() {
+            self.batching.store(false, Ordering::Relaxed);
+        }
         if self.queue(entry).handler_blocks() {
             self.keeper.wake();
         }
@@ -440,5 +465,10 @@ impl Pool {
             lot.parked.push(desk.clone());
         }
         waiting
+    }
+
+    /// A worker that was offered has an entry again.
+    pub fn unpark(&self, desk: &Arc<Desk>) {
+        self.lot.lock().parked.retain(|other| !Arc::ptr_eq(other, desk));
     }
 }

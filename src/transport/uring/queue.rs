@@ -5,6 +5,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 
+use crate::transport::uring::pace::Pace;
+
 /// One of the kernel's queues.
 ///
 /// The kernel hands waiting requests out only when an entry is committed, not when one is registered. So there has
@@ -21,6 +23,10 @@ pub struct Queue {
     emptied: AtomicU32,
     /// So many armed entries are enough; 0 is 1.
     plenty: AtomicU32,
+    /// Entries that there are.
+    entries: AtomicU32,
+    /// Workers that hold armed entries.
+    holders: AtomicI32,
     /// Handlers of this queue were seen to block: the last armed entry is replaced before it is missed.
     blocking: AtomicBool,
     /// Somebody spins for the next request; one at a time is enough.
@@ -29,6 +35,7 @@ pub struct Queue {
     wants_worker: AtomicBool,
     /// The keeper is asked to bring forth what may wait.
     wants_kick: AtomicBool,
+    pub pace: Pace,
 }
 
 impl Queue {
@@ -36,8 +43,22 @@ impl Queue {
         self.armed.load(Ordering::SeqCst) > 0
     }
 
-    pub fn has_armed_more_than(&self, number: u32) -> bool {
-        self.armed.load(Ordering::Relaxed) > number as i32
+    /// Whether there are as many entries as there may be.
+    pub fn is_full(&self, most: u32) -> bool {
+        self.entries.load(Ordering::Relaxed) >= most
+    }
+
+    pub fn has_one_more(&self) {
+        self.entries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A worker arms its first entry (1), or got its last one back (-1).
+    pub fn held(&self, change: i32) {
+        self.holders.fetch_add(change, Ordering::Relaxed);
+    }
+
+    pub fn has_holders_more_than(&self, number: u32) -> bool {
+        self.holders.load(Ordering::Relaxed) > number as i32
     }
 
     /// Whether another entry had better be armed: a queue that ran dry before gets more than it had then.
@@ -119,6 +140,12 @@ impl Queue {
 
     pub fn stop_spinning(&self) {
         self.spinning.store(false, Ordering::Release);
+    }
+
+    /// One entry more is registered beside a commit, which tells whether something was left waiting.
+    pub fn widened(&self) {
+        self.pace.widened();
+        self.dried.fetch_add(1, Ordering::SeqCst);
     }
 
     /// A new entry was registered. What waited in the kernel does not come with it, and whether something did is not

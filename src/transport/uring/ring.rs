@@ -24,6 +24,7 @@ pub const WAKE: u64 = 1;
 pub const DEVICE: u64 = 2;
 pub const EXIT: u64 = 3;
 const NOTHING: u64 = 4;
+pub const MARK: u64 = 5;
 
 /// The FUSE device in the ring's table of registered files.
 const FUSE_FILE: Fixed = Fixed(0);
@@ -89,6 +90,11 @@ impl Ring {
     pub fn commit(&mut self, entry: &Entry) {
         let sqe = command(CMD_COMMIT_AND_FETCH, entry.qid, entry.commit_id(), None);
         self.push(sqe.user_data(entry.user_data()));
+    }
+
+    /// Queues a completion that tells what came for the commits before it from what comes later.
+    pub fn mark(&mut self) {
+        self.push(opcode::Nop::new().build().user_data(MARK).into());
     }
 
     /// Queues a poll for input that completes again and again.

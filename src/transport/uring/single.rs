@@ -19,16 +19,18 @@ use crate::transport::exit::ExitFlag;
 use crate::transport::spin::Spin;
 use crate::transport::uring::desk::Desk;
 use crate::transport::uring::entry::{AfterHandler, Entry};
+use crate::transport::uring::handler::serve_entry;
 use crate::transport::uring::mailbox::Mailbox;
 use crate::transport::uring::pool::{Config, Owner, Pool};
 use crate::transport::uring::queue::Queue;
 use crate::transport::uring::ring::{Completion, DEVICE, EXIT, Ring, WAKE};
-use crate::transport::uring::worker::{connection_over, serve_entry};
+use crate::transport::uring::worker::connection_over;
 
 const SUBMISSIONS: u32 = 64;
-/// Entries per queue. Handlers run one after the other anyway; more than one entry only keeps the queue from running
-/// dry when replies come later.
+/// Entries per queue to begin with. Handlers run one after the other anyway; more entries let fast ones be answered
+/// together, as `pace` says, and keep the queue from running dry when replies come later.
 const ENTRIES: usize = 2;
+const MOST_ENTRIES: usize = 8;
 /// The kernel cancels the entries of a closed ring in the background; by then it has.
 const CANCELLED_IN: Duration = Duration::from_millis(20);
 
@@ -67,6 +69,10 @@ pub struct Single {
     spin: Spin,
     entries: Vec<NonNull<Entry>>,
     scratch: Vec<u8>,
+    /// Replies about to be committed.
+    replies: Vec<NonNull<Entry>>,
+    /// Requests in hand.
+    waiting: u32,
     /// The queue whose entry was last handed over, and its mark then.
     committed: Option<(u16, u32)>,
     over: bool,
@@ -81,13 +87,14 @@ impl Single {
     /// Everything that can be refused, before the ring is granted.
     pub fn prepare(config: Config, owner: Owner) -> Result<Single, Errno> {
         let pool = Pool::new(config, owner);
-        let single = pool.start_keeper().and_then(|()| Single::new(&pool));
+        let single = pool.start_keeper(0).and_then(|_| Single::new(&pool));
         single.inspect_err(|_| pool.close())
     }
 
     fn new(pool: &Arc<Pool>) -> Result<Single, Errno> {
         let ring = Ring::new(SUBMISSIONS, pool.config.fuse_fd)?;
-        let qids = (0..pool.config.queues).flat_map(|qid| [qid; ENTRIES]);
+        let each = ENTRIES.min(pool.config.most_entries as usize);
+        let qids = (0..pool.config.queues).flat_map(|qid| std::iter::repeat_n(qid, each));
         let entries = qids.map(|qid| pool.new_entry(qid)).collect::<Result<_, _>>()?;
         let single = Single {
             pool: pool.clone(),
@@ -97,6 +104,8 @@ impl Single {
             spin: Spin::new(pool.config.spin),
             entries,
             scratch: Vec::new(),
+            replies: Vec::new(),
+            waiting: 0,
             committed: None,
             over: false,
             watching: false,
@@ -168,14 +177,16 @@ impl Single {
             self.ring.watch(exit.wake_fd(), EXIT);
         }
         while let Some(entry) = self.pool.take_backlog() {
-            self.serve(entry);
+            self.take_up(entry);
         }
+        self.work_off();
         while !self.over && !exit.exited() {
             self.wait()?;
             while let Some(completion) = self.ring.pop() {
                 self.completed(completion, &mut read_device);
             }
             self.collect();
+            self.work_off();
         }
         self.leave();
         Ok(())
@@ -214,8 +225,13 @@ impl Single {
 
     fn wait(&mut self) -> Result<(), Errno> {
         self.ring.submit_and_wait(0, None)?;
-        if let (Some((queue, mark)), false) = (self.committed.take(), self.ring.has_completions()) {
-            self.pool.queues[usize::from(queue)].was_empty(mark);
+        if let Some((queue, mark)) = self.committed.take() {
+            let queue = &self.pool.queues[usize::from(queue)];
+            let came = self.ring.has_completions();
+            queue.pace.exchanged(came);
+            if !came {
+                queue.was_empty(mark);
+            }
         }
         self.post.state.store(WAITING, Ordering::SeqCst);
         let mut done = Ok(());
@@ -241,9 +257,12 @@ impl Single {
         for reply in replies {
             self.commit(reply);
         }
-        for request in requests {
-            self.serve(request);
-        }
+        requests.into_iter().for_each(|request| self.take_up(request));
+    }
+
+    fn take_up(&mut self, request: NonNull<Entry>) {
+        self.desk.hand.add(request);
+        self.waiting += 1;
     }
 
     fn commit(&mut self, entry: NonNull<Entry>) {
@@ -285,7 +304,7 @@ impl Single {
         // SAFETY: user data of entries are their addresses, and the pool keeps them.
         self.pool.taken(unsafe { entry.as_ref() });
         match result {
-            0.. => self.serve(entry),
+            0.. => self.take_up(entry),
             error if connection_over(error) => {
                 self.over = true;
                 self.pool.service().ended(0);
@@ -294,24 +313,64 @@ impl Single {
         }
     }
 
-    fn serve(&mut self, pointer: NonNull<Entry>) {
-        // The replies before this one go out before a handler can hold them up.
-        let _ = self.ring.submit_queued();
+    /// Serves what is in hand. Replies of handlers that are known to be fast go out together, others before the next
+    /// handler can hold them up; if one does so all the same, the keeper takes them.
+    fn work_off(&mut self) {
+        if self.waiting == 0 {
+            return;
+        }
+        let handlers = std::mem::take(&mut self.waiting);
+        let begin = now();
+        let mut reply = None;
+        while let Some(entry) = self.desk.hand.next(reply.take()) {
+            // SAFETY: the pool owns it.
+            let queue = self.pool.queue(unsafe { entry.as_ref() });
+            if !queue.pace.is_trusted() {
+                self.commit_replies();
+                let _ = self.ring.submit_queued();
+            }
+            match self.serve(entry) {
+                AfterHandler::Commit => reply = Some(entry),
+                AfterHandler::Pending | AfterHandler::Gone => self.replace(entry),
+            }
+        }
+        if let Some(&last) = self.replies.last().or(reply.as_ref()) {
+            // SAFETY: the pool owns it.
+            self.pool.queue(unsafe { last.as_ref() }).pace.served(handlers, now() - begin);
+        }
+        self.commit_replies();
+    }
+
+    fn commit_replies(&mut self) {
+        self.desk.hand.take_replies(&mut self.replies);
+        let Some(&first) = self.replies.first() else { return };
+        // SAFETY: the pool owns it.
+        let qid = unsafe { first.as_ref() }.qid;
+        let queue = &self.pool.queues[usize::from(qid)];
+        let wider = self.replies.len() < MOST_ENTRIES && queue.pace.wants_more() && !queue.has_armed();
+        // Before the commits, which bring forth what waits.
+        if let Some(Ok(entry)) = wider.then(|| self.pool.new_entry(qid)) {
+            self.arm(entry, Ring::register);
+            self.pool.queues[usize::from(qid)].widened();
+        }
+        for reply in std::mem::take(&mut self.replies) {
+            self.commit(reply);
+        }
+    }
+
+    fn serve(&mut self, pointer: NonNull<Entry>) -> AfterHandler {
         // SAFETY: the pool owns it.
         let entry = unsafe { pointer.as_ref() };
         if self.pool.kicker.is_kick(&entry.peek()) {
             entry.answer_kick();
-            return self.commit(pointer);
+            return AfterHandler::Commit;
         }
         self.desk.since.store(now(), Ordering::Relaxed);
         self.desk.serving.store(std::ptr::from_ref(entry).cast_mut(), Ordering::Release);
         self.pool.stay_awake();
         let turn = serve_entry(&self.pool, entry, &mut self.scratch);
         self.desk.serving.store(std::ptr::null_mut(), Ordering::Release);
-        match entry.handler_returned(turn) {
-            AfterHandler::Commit => self.commit(pointer),
-            AfterHandler::Pending | AfterHandler::Gone => self.replace(pointer),
-        }
+        entry.handler_returned(turn)
     }
 
     /// Keeps a queue alive whose entry waits for a late reply.

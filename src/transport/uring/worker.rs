@@ -1,85 +1,42 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A thread that serves requests of the ring.
 //!
-//! It has at most one armed entry, and none while a handler runs. A handler that returns without a reply leaves it
-//! without an entry: then it arms a new one if its queue has none left, or parks until it is handed a reply to
-//! commit or a request to serve. The thread owns its io_uring; entries and desk belong to the pool.
+//! It owns an io_uring and has at most one armed entry, and none while a handler runs: what the kernel gave to it then could
+//! be had by nobody else. Only under `-o io_uring_batch`, and only until a handler blocks for the first time, it has
+//! several; after that it hands what comes to the armed ones to another worker, until they are gone. A handler that returns
+//! without a reply leaves it without an entry: then it arms a new one if its queue has none left, or parks until it is
+//! handed a reply to commit or a request to serve.
 
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::Sender;
 
 use crate::errno::Errno;
 use crate::log::warning;
-use crate::sys::cpu::{self, thread_id, waits_of_this_thread};
+use crate::sys::cpu::{self, thread_id};
 use crate::sys::time::now;
-use crate::transport::Incoming;
-use crate::transport::slot::Route;
 use crate::transport::spin::Spin;
 use crate::transport::uring::desk::Desk;
 use crate::transport::uring::entry::{AfterHandler, Entry};
+use crate::transport::uring::handler::{BlockWatch, serve_entry};
 use crate::transport::uring::pool::Pool;
-use crate::transport::uring::ring::{Completion, Ring, WAKE};
-use crate::wire::Opcode;
+use crate::transport::uring::queue::Queue;
+use crate::transport::uring::ring::{Completion, MARK, Ring, WAKE};
 
-/// Other arguments than data up to this size are copied out of the entry, so that the program may read them until its handler
-/// returns, as on the device, even if another thread has replied and the kernel fills the entry again.
-const COPIED: usize = 128 << 10;
-/// Up to this size a copy costs nothing that could be measured.
-const SMALL: usize = 512;
-const SUBMISSIONS: u32 = 4;
-/// Nanoseconds after which a handler may have blocked.
-const SLOW: u64 = 100_000;
-/// Every so many handlers' time is taken.
-const SAMPLE: u32 = 8;
-/// So many handlers are watched after a slow one.
-const SUSPICION: u32 = 8;
+const SUBMISSIONS: u32 = 16;
+
+/// So many requests of one client in a row that did not wait for each other, and it is taken for one that goes on so.
+const STEADY: u32 = 32;
 
 /// How a worker begins.
 pub enum Start {
-    /// The first of a queue: reports each step and goes on when told to.
-    First { qid: u16, report: Sender<Result<(), Errno>>, go: Receiver<()> },
     /// Company for a queue.
     Extra { qid: u16 },
     /// Without an entry; its mailbox has work.
     Parked,
-}
-
-/// Tells handlers that block from those that are only slow, or were not let on a CPU.
-///
-/// The number of times that a thread gave up its CPU says so, but costs a system call: it is asked for only after a
-/// handler was slow, for a while.
-#[derive(Default)]
-struct BlockWatch {
-    handlers: u32,
-    suspicious: u32,
-    before: i64,
-}
-
-impl BlockWatch {
-    /// Whether the next handler's time is to be taken.
-    fn wants_time(&self) -> bool {
-        self.suspicious > 0 || self.handlers.wrapping_add(1) % SAMPLE == 0
-    }
-
-    fn before(&mut self) {
-        if self.suspicious > 0 {
-            self.before = waits_of_this_thread();
-        }
-    }
-
-    /// Whether the handler that began at `started` is known to have blocked.
-    fn after(&mut self, started: u64) -> bool {
-        self.handlers = self.handlers.wrapping_add(1);
-        let watched = self.suspicious > 0;
-        if !watched && self.handlers % SAMPLE != 0 {
-            return false;
-        }
-        let slow = now() - started > SLOW;
-        self.suspicious = if slow { SUSPICION } else { self.suspicious.saturating_sub(1) };
-        slow && watched && waits_of_this_thread() > self.before
-    }
+    /// Without work: reports whether it could serve.
+    Idle { report: Sender<Result<(), Errno>> },
 }
 
 struct Worker {
@@ -88,17 +45,30 @@ struct Worker {
     ring: Ring,
     spin: Spin,
     scratch: Vec<u8>,
+    /// Replies about to be committed.
+    replies: Vec<NonNull<Entry>>,
     /// The queue of the last entry that was armed here.
     queue: u16,
-    /// An entry is the kernel's through this ring.
-    armed: bool,
-    /// The queue's mark when the entry was armed, until it is known whether something waited.
+    /// Entries that are the kernel's through this ring.
+    armed: u32,
+    /// The queue that counts this worker among those that hold such.
+    holds: u16,
+    /// The queue's mark when replies were last committed, until it is known whether something waited.
     committed: Option<u32>,
+    /// Requests in hand.
+    waiting: u32,
+    /// They are served whatever is armed: there is nobody else.
+    must_serve: bool,
+    /// On the pool's list of workers without an entry.
+    parked: bool,
     watch: BlockWatch,
     /// No handler has run since.
     waited: bool,
     /// Handlers since the last spin.
     served: u32,
+    /// Who asked last, and how many times in a row without waiting for the answer to the request before.
+    client: u32,
+    overlaps: u32,
     /// The queue's CPU is not ours to run on.
     homeless: bool,
     over: bool,
@@ -106,10 +76,9 @@ struct Worker {
 
 /// The body of a worker's thread.
 pub fn run(pool: Arc<Pool>, desk: Arc<Desk>, start: Start) {
-    let ring = Ring::new(SUBMISSIONS, pool.config.fuse_fd);
-    let ring = match (ring, &start) {
+    let ring = match (Ring::new(SUBMISSIONS, pool.config.fuse_fd), &start) {
         (Ok(ring), _) => ring,
-        (Err(e), Start::First { report, .. }) => {
+        (Err(e), Start::Idle { report }) => {
             let _ = report.send(Err(e));
             return;
         }
@@ -123,20 +92,33 @@ pub fn run(pool: Arc<Pool>, desk: Arc<Desk>, start: Start) {
         ring,
         spin,
         scratch: Vec::new(),
+        replies: Vec::new(),
         queue: 0,
-        armed: false,
+        armed: 0,
+        holds: 0,
         committed: None,
+        waiting: 0,
+        must_serve: false,
+        parked: false,
         watch: BlockWatch::default(),
         waited: true,
         served: 0,
+        client: 0,
+        overlaps: 0,
         homeless: false,
         over: false,
     };
     worker.desk.thread.store(thread_id(), Ordering::Relaxed);
-    if worker.begin(start) {
-        worker.collect_mail();
-        worker.work();
+    match start {
+        Start::Extra { qid } => worker.arm_or_park(qid),
+        Start::Parked => (),
+        Start::Idle { report } => {
+            worker.park();
+            let _ = report.send(Ok(()));
+        }
     }
+    worker.collect_mail();
+    worker.work();
     worker.desk.mailbox.shut();
 }
 
@@ -151,47 +133,14 @@ fn abandon(pool: &Pool, desk: &Arc<Desk>, e: Errno) {
 }
 
 impl Worker {
-    /// Arms the first entry. `false`: nothing to work for.
-    fn begin(&mut self, start: Start) -> bool {
-        match start {
-            Start::Parked => true,
-            Start::Extra { qid } => {
-                if let Err(e) = self.arm_new(qid) {
-                    warning!("fuse: no memory for another ring entry: {e}");
-                    self.park();
-                }
-                true
-            }
-            Start::First { qid, report, go } => {
-                let entry = self.pool.new_entry(qid);
-                let _ = report.send(entry.map(drop));
-                let (Ok(entry), Ok(())) = (entry, go.recv()) else {
-                    return false;
-                };
-                let armed = self.register(entry);
-                let _ = report.send(armed);
-                armed.is_ok()
-            }
-        }
-    }
+    // --- entries -------------------------------------------------------------------------------------------
 
-    /// Registers an entry and looks whether the kernel took it: a refusal completes at once.
-    fn register(&mut self, entry: NonNull<Entry>) -> Result<(), Errno> {
-        self.arm(entry, Ring::register);
-        let submitted = self.ring.submit_and_wait(0, None);
-        let refused = |completion: &Completion| completion.user_data != WAKE && completion.result < 0;
-        match (submitted, self.ring.pop()) {
-            (Ok(()), None) => Ok(()),
-            (Ok(()), Some(completion)) if !refused(&completion) => {
-                self.completed(completion);
-                Ok(())
+    fn arm_or_park(&mut self, qid: u16) {
+        if let Err(e) = self.arm_new(qid) {
+            if !self.queue(qid).is_full(self.pool.config.most_entries) {
+                warning!("fuse: no memory for another ring entry: {e}");
             }
-            (submitted, completion) => {
-                self.ring.refuse();
-                let _ = self.ring.submit_and_wait(0, None);
-                let result = completion.map_or(-libc::EIO, |completion| completion.result);
-                Err(submitted.err().unwrap_or(Errno::new(result)))
-            }
+            self.park();
         }
     }
 
@@ -203,6 +152,27 @@ impl Worker {
         // SAFETY: the pool owns it.
         self.pool.registered(unsafe { entry.as_ref() });
         Ok(())
+    }
+
+    /// Queues the commits of all replies, and of one entry more if requests are known to wait.
+    fn commit_replies(&mut self) {
+        let Some(&first) = self.replies.first() else { return };
+        // SAFETY: the pool owns it.
+        let qid = unsafe { first.as_ref() }.qid;
+        let queue = self.queue(qid);
+        let wider = self.armed == 0
+            && (self.replies.len() as u32) < self.pool.batch()
+            && queue.pace.wants_more()
+            && !queue.has_armed();
+        // Before the commits, which bring forth what waits.
+        if let Some(Ok(entry)) = wider.then(|| self.pool.new_entry(qid)) {
+            self.arm(entry, Ring::register);
+            self.queue(qid).widened();
+        }
+        for n in 0..self.replies.len() {
+            self.commit(self.replies[n]);
+        }
+        self.replies.clear();
     }
 
     fn commit(&mut self, entry: NonNull<Entry>) {
@@ -217,10 +187,23 @@ impl Worker {
         // SAFETY: the pool owns it, and it is this thread's to arm.
         let entry = unsafe { entry.as_ref() };
         self.pool.arming(entry);
-        self.armed = true;
+        if std::mem::take(&mut self.parked) {
+            self.pool.unpark(&self.desk);
+        }
+        if self.armed == 0 {
+            self.holds = entry.qid;
+            self.queue(entry.qid).held(1);
+        }
+        self.armed += 1;
         self.queue = entry.qid;
         how(&mut self.ring, entry);
     }
+
+    fn queue(&self, qid: u16) -> &Queue {
+        &self.pool.queues[usize::from(qid)]
+    }
+
+    // --- receiving -----------------------------------------------------------------------------------------
 
     /// Serves until there is nothing more to serve, over as many loops as there are.
     fn work(&mut self) {
@@ -229,12 +212,14 @@ impl Worker {
                 warning!("fuse: waiting for requests failed: {e}");
                 return self.pool.service().ended(e.negated());
             }
-            // The last reply. What comes in exchange waits for another loop.
+            // The last replies. What comes in exchange waits for another loop.
             let _ = self.ring.submit_and_wait(0, None);
             while let Some(completion) = self.ring.pop() {
-                self.leave_behind(completion);
+                self.completed(completion);
             }
-            if self.over || !self.armed || !self.pool.pause(&self.desk) {
+            let _ = self.ring.submit_queued();
+            self.leave_requests();
+            if self.over || self.armed == 0 || !self.pool.pause(&self.desk) {
                 return;
             }
             self.collect_mail();
@@ -243,41 +228,162 @@ impl Worker {
 
     fn serve_loop(&mut self) -> Result<(), Errno> {
         while !self.over && !self.pool.stopping() {
-            self.wait()?;
-            while let Some(completion) = self.ring.pop() {
-                self.completed(completion);
+            if !self.desk.mailbox.is_empty() {
+                self.collect_mail();
             }
+            self.exchange()?;
+            self.work_off();
         }
         Ok(())
     }
 
-    fn leave_behind(&mut self, completion: Completion) {
-        let Some(pointer) = NonNull::new(completion.user_data as *mut Entry) else { return };
-        if completion.user_data == WAKE {
-            return;
+    /// Sends the replies, and returns when there is something to do.
+    fn exchange(&mut self) -> Result<(), Errno> {
+        let sleeps = self.waiting == 0 && !(self.armed > 0 && self.spin.is_worth_it());
+        if sleeps {
+            return self.exchange_asleep();
         }
-        self.armed = false;
-        // SAFETY: the pool owns it.
-        let entry = unsafe { pointer.as_ref() };
-        self.pool.taken(entry);
-        if completion.result >= 0 {
-            entry.fetched();
-            self.pool.keep(pointer);
+        self.ring.submit_and_wait(0, None)?;
+        let before = self.waiting;
+        self.receive();
+        self.note_exchange(self.waiting > before);
+        if self.waiting == 0 {
+            self.wait()?;
+            self.receive();
+        }
+        Ok(())
+    }
+
+    /// The same in one system call. A mark in between tells what came for the replies from what came later.
+    fn exchange_asleep(&mut self) -> Result<(), Errno> {
+        let marks = self.committed.is_some();
+        if marks {
+            self.ring.mark();
+        }
+        let sleeps = self.desk.mailbox.may_sleep();
+        let done = self.ring.submit_and_wait(if sleeps { 1 + u32::from(marks) } else { 0 }, None);
+        self.desk.mailbox.awake();
+        done?;
+        self.receive();
+        self.waited |= sleeps;
+        Ok(())
+    }
+
+    /// Replies went out, and requests came for them that had been waiting, or did not.
+    fn note_exchange(&mut self, came: bool) {
+        if let Some(mark) = self.committed.take() {
+            let queue = self.queue(self.queue);
+            queue.pace.exchanged(came);
+            if !came {
+                queue.was_empty(mark);
+            }
         }
     }
 
-    /// Submits what is queued, and returns when there is something to do.
+    fn receive(&mut self) {
+        while let Some(completion) = self.ring.pop() {
+            self.completed(completion);
+        }
+    }
+
+    fn completed(&mut self, completion: Completion) {
+        match completion.user_data {
+            WAKE => return self.collect_mail(),
+            MARK => return self.note_exchange(false),
+            _ => (),
+        }
+        let Some(entry) = NonNull::new(completion.user_data as *mut Entry) else {
+            return;
+        };
+        self.armed -= 1;
+        if self.armed == 0 {
+            self.queue(self.holds).held(-1);
+        }
+        // SAFETY: user data of entries are their addresses, and the pool keeps them.
+        let request = unsafe { entry.as_ref() };
+        self.pool.taken(request);
+        match completion.result {
+            0.. if self.pool.kicker.is_kick(&request.peek()) => {
+                request.answer_kick();
+                self.commit(entry);
+            }
+            0.. => {
+                self.note_exchange(true);
+                self.take_up(entry);
+            }
+            error if connection_over(error) => {
+                self.over = true;
+                self.pool.service().ended(0);
+            }
+            error => {
+                // The kernel has no request for this entry any more; a new one takes its place.
+                warning!("fuse: ring entry lost: {}", Errno::new(error));
+                self.do_without(entry);
+            }
+        }
+    }
+
+    fn take_up(&mut self, request: NonNull<Entry>) {
+        // SAFETY: the pool owns it.
+        let client = unsafe { request.as_ref() }.peek().pid;
+        let overlaps = !self.waited && client == self.client;
+        self.overlaps = if overlaps { self.overlaps.saturating_add(1) } else { 0 };
+        self.client = client;
+        if self.overlaps == STEADY {
+            go_away(self.queue);
+        }
+        self.desk.hand.add(request);
+        self.waiting += 1;
+    }
+
+    fn collect_mail(&mut self) {
+        // SAFETY (both): the pool owns what is in a mailbox. Replies first: they must not wait for a handler.
+        let (requests, replies): (Vec<_>, Vec<_>) =
+            self.desk.mailbox.collect().partition(|entry| unsafe { entry.as_ref() }.is_fetched());
+        for reply in replies {
+            self.commit(reply);
+        }
+        if let Some(queue) = self.desk.take_order() {
+            self.parked = false;
+            self.arm_or_park(queue);
+        }
+        self.must_serve |= !requests.is_empty();
+        requests.into_iter().for_each(|request| self.take_up(request));
+        if self.desk.drains.load(Ordering::SeqCst) {
+            self.drain();
+        }
+    }
+
+    /// Takes up what waits for a worker.
+    fn drain(&mut self) {
+        self.parked = false;
+        while let Some(request) = self.pool.take_backlog() {
+            self.take_up(request);
+        }
+        if self.waiting == 0 {
+            self.end_drain();
+            self.park();
+        }
+    }
+
+    fn end_drain(&mut self) {
+        if self.desk.drains.swap(false, Ordering::SeqCst) && self.pool.has_backlog() {
+            // What came since then was left to us.
+            self.pool.keeper.wake();
+        }
+    }
+
+    /// Looks for something to do for a while, then sleeps.
     fn wait(&mut self) -> Result<(), Errno> {
-        self.ring.submit_and_wait(0, None)?;
         if self.ring.has_completions() {
             return Ok(());
         }
-        if let Some(mark) = self.committed.take() {
-            self.pool.queues[usize::from(self.queue)].was_empty(mark);
-        }
         self.waited = true;
         let found = self.ring.has_work() || self.spin();
-        self.ring.submit_and_wait(u32::from(!found), None)
+        let sleeps = !found && self.desk.mailbox.may_sleep();
+        let done = self.ring.submit_and_wait(u32::from(sleeps), None);
+        self.desk.mailbox.awake();
+        done
     }
 
     /// Looks for the next request for a while, unless another worker of the queue does.
@@ -291,93 +397,86 @@ impl Worker {
         if one_by_one && self.spin.clients_stay() && !self.homeless {
             self.homeless = !go_home(self.queue);
         }
-        let ring = &mut self.ring;
-        let found = self.spin.until(|| ring.has_work());
+        let Worker { ring, desk, .. } = self;
+        let found = self.spin.look(|| ring.has_work() || !desk.mailbox.is_empty());
         queue.stop_spinning();
         found
     }
 
-    fn completed(&mut self, completion: Completion) {
-        if completion.user_data == WAKE {
-            return self.collect_mail();
+    // --- serving -------------------------------------------------------------------------------------------
+
+    /// Serves what is in hand, or has it served.
+    fn work_off(&mut self) {
+        if self.waiting == 0 {
+            return;
         }
-        let Some(entry) = NonNull::new(completion.user_data as *mut Entry) else {
+        if self.armed > 0 && !self.must_serve && !self.pool.batching() {
+            return self.relay();
+        }
+        self.serve();
+    }
+
+    /// Has another worker serve what has come, and goes on waiting for the rest.
+    fn relay(&mut self) {
+        self.leave_requests();
+        self.desk.drains.store(false, Ordering::SeqCst);
+        self.pool.drain_backlog();
+    }
+
+    /// Puts what is in hand on the list of what waits for a worker.
+    fn leave_requests(&mut self) {
+        for request in self.desk.hand.take_requests() {
+            // SAFETY: the pool owns it.
+            unsafe { request.as_ref() }.fetched();
+            self.pool.keep(request);
+        }
+        self.waiting = 0;
+    }
+
+    /// Serves what is in hand, and queues the replies.
+    fn serve(&mut self) {
+        let (mut reply, mut gone, mut handlers) = (None, None, 0);
+        let begin = (self.waiting > 1).then(now);
+        self.must_serve = false;
+        while let Some(entry) = self.desk.hand.next(reply.take()) {
+            handlers += 1;
+            match self.run_handler(entry) {
+                AfterHandler::Commit => reply = Some(entry),
+                AfterHandler::Pending | AfterHandler::Gone => gone = Some(entry),
+            }
+            if self.pool.stopping() {
+                self.leave_requests();
+            }
+        }
+        self.waiting = 0;
+        let batch = begin.map(|begin| (handlers, now() - begin));
+        if let Some((handlers, time)) = batch.or(self.watch.take_time()) {
+            self.queue(self.queue).pace.served(handlers, time);
+        }
+        self.desk.hand.take_replies(&mut self.replies);
+        self.end_drain();
+        self.finish(gone);
+    }
+
+    /// Commits the replies, or leaves that to the keeper if this worker is needed otherwise.
+    fn finish(&mut self, gone: Option<NonNull<Entry>>) {
+        let Some(&first) = self.replies.first() else {
+            if let (Some(gone), 0) = (gone, self.armed) {
+                self.do_without(gone);
+            }
             return;
         };
-        self.committed = None;
-        self.armed = false;
-        // SAFETY: user data of entries are their addresses, and the pool keeps them.
-        self.pool.taken(unsafe { entry.as_ref() });
-        match completion.result {
-            0.. => self.serve(entry),
-            error if connection_over(error) => {
-                self.over = true;
-                self.pool.service().ended(0);
+        // SAFETY (both): the pool owns them.
+        let first = unsafe { first.as_ref() };
+        // Where handlers are fast, a worker for what waits is found without this one.
+        let needed = self.pool.has_backlog() && !self.pool.queue(first).pace.is_trusted();
+        if self.armed == 0 && (needed || self.pool.has_plenty(first)) {
+            for reply in self.replies.drain(..) {
+                self.pool.keeper.post(unsafe { reply.as_ref() });
             }
-            error => {
-                // The kernel has no request for this entry any more; a new one takes its place.
-                warning!("fuse: ring entry lost: {}", Errno::new(error));
-                if let Some(waiting) = self.without_entry(entry) {
-                    self.serve(waiting);
-                }
-            }
+            return self.park();
         }
-    }
-
-    fn collect_mail(&mut self) {
-        // SAFETY (both): the pool owns what is in a mailbox. Replies first: they must not wait for a handler.
-        let (requests, replies): (Vec<_>, Vec<_>) =
-            self.desk.mailbox.collect().partition(|entry| unsafe { entry.as_ref() }.is_fetched());
-        for reply in replies {
-            self.commit(reply);
-        }
-        if let Some(queue) = self.desk.take_order() {
-            if self.arm_new(queue).is_err() {
-                self.park();
-            }
-        }
-        for request in requests {
-            let _ = self.ring.submit_queued();
-            self.serve(request);
-        }
-        if self.desk.drains.load(Ordering::SeqCst) {
-            self.drain();
-        }
-    }
-
-    /// Serves what waits for a worker, until nothing does.
-    fn drain(&mut self) {
-        match self.pool.take_backlog() {
-            Some(request) => self.serve(request),
-            None => self.park(),
-        }
-        self.desk.drains.store(false, Ordering::SeqCst);
-        // What came since then was left to us.
-        if self.pool.has_backlog() {
-            self.pool.keeper.wake();
-        }
-    }
-
-    /// Serves a request, and others that wait for a worker.
-    fn serve(&mut self, entry: NonNull<Entry>) {
-        let mut next = Some(entry);
-        while let Some(entry) = next {
-            next = match self.run_handler(entry) {
-                // SAFETY: the pool owns it, this thread took it.
-                AfterHandler::Commit
-                    if self.pool.has_backlog() || self.pool.has_plenty(unsafe { entry.as_ref() }) =>
-                {
-                    // SAFETY: the pool owns it, this thread took it.
-                    self.pool.keeper.post(unsafe { entry.as_ref() });
-                    self.pool.take_backlog().or_else(|| self.pool.park(&self.desk))
-                }
-                AfterHandler::Commit => {
-                    self.commit(entry);
-                    None
-                }
-                AfterHandler::Pending | AfterHandler::Gone => self.without_entry(entry),
-            };
-        }
+        self.commit_replies();
     }
 
     fn run_handler(&mut self, entry: NonNull<Entry>) -> AfterHandler {
@@ -407,27 +506,30 @@ impl Worker {
         entry.handler_returned(turn)
     }
 
-    /// The entry is with somebody else now. Keeps the queue alive, or makes this worker available.
-    fn without_entry(&mut self, gone: NonNull<Entry>) -> Option<NonNull<Entry>> {
+    // --- without an entry ----------------------------------------------------------------------------------
+
+    /// The entry is with somebody else now, and none is left here. Keeps the queue alive, or makes this worker available.
+    fn do_without(&mut self, gone: NonNull<Entry>) {
         // SAFETY: the pool owns it.
         let gone = unsafe { gone.as_ref() };
-        let waiting = self.pool.take_backlog();
-        if waiting.is_some() {
+        if self.pool.has_backlog() {
             // Its queue must not be left without an entry, and this worker has no time for it.
             if !self.pool.queue(gone).has_armed() && self.pool.queue(gone).wish_for_worker() {
                 self.pool.keeper.wake();
             }
-            return waiting;
+            return self.park();
         }
         if self.pool.queue(gone).is_low() && self.arm_new(gone.qid).is_ok() {
-            return None;
+            return;
         }
-        self.pool.park(&self.desk)
+        self.park();
     }
 
+    /// Makes this worker available, or takes up a request that waits for one.
     fn park(&mut self) {
-        if let Some(entry) = self.pool.park(&self.desk) {
-            self.serve(entry);
+        match self.pool.park(&self.desk) {
+            Some(request) => self.take_up(request),
+            None => self.parked = true,
         }
     }
 }
@@ -440,37 +542,13 @@ fn go_home(queue: u16) -> bool {
     cpu::current() == cpu || cpu::run_on(cpu).is_ok()
 }
 
-/// Serves what an entry holds; returns its turn.
-pub fn serve_entry(pool: &Pool, entry: &Entry, scratch: &mut Vec<u8>) -> u64 {
-    let delivered = entry.begin();
-    // SAFETY: slots outlive entries, and the slot of a delivered entry is free.
-    let slot = unsafe { entry.slot().as_ref() };
-    let handle = slot.activate(&delivered.header, Route::Ring(NonNull::from(entry)));
-    let room = entry.payload().len();
-    let used = (delivered.payload_size as usize).min(room);
-    // SAFETY: the payload is ours until the reply is committed, which waits for this handler (or, if that takes very
-    // long, only follows a reply that another thread made: see COPIED).
-    let payload = unsafe { std::slice::from_raw_parts(entry.payload().cast::<u8>().as_ptr(), used) };
-    // Data of a WRITE is lent as it lies, unless such handlers are known to go on after their reply.
-    let copied = used <= COPIED
-        && (delivered.header.opcode != Opcode::WRITE.0 || pool.works_after_reply(entry))
-        || used <= SMALL;
-    entry.lend(!copied);
-    let payload = if copied {
-        scratch.clear();
-        scratch.extend_from_slice(payload);
-        scratch.as_slice()
-    } else {
-        payload
-    };
-    pool.service().serve(Incoming {
-        header: delivered.header,
-        op_in: Some(entry.op_in()),
-        payload_size: delivered.payload_size,
-        payload,
-        handle,
-    });
-    delivered.turn
+/// Moves the calling thread to another CPU than a queue's, so that one client's many requests are prepared on one and
+/// served on another.
+fn go_away(queue: u16) {
+    let cpu = usize::from(queue);
+    if cpu::current() == cpu {
+        let _ = cpu::leave(cpu);
+    }
 }
 
 /// Whether an error of a ring command means that there will be no more requests.

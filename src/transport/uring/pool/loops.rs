@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
 
 use super::{Pool, WORKER_OF};
 use crate::errno::Errno;
@@ -10,10 +11,11 @@ use crate::transport::uring::desk::Desk;
 use crate::transport::uring::{keeper, worker};
 
 impl Pool {
-    /// Starts the keeper.
-    pub fn start_keeper(self: &Arc<Pool>) -> Result<(), Errno> {
-        *self.keeper_thread.lock() = Some(keeper::start(self)?);
-        Ok(())
+    /// Starts the keeper. It registers an entry for each of so many queues when it is told where to report.
+    pub fn start_keeper(self: &Arc<Pool>, queues: u16) -> Result<Sender<Sender<Result<(), Errno>>>, Errno> {
+        let (thread, grant) = keeper::start(self, queues)?;
+        *self.keeper_thread.lock() = Some(thread);
+        Ok(grant)
     }
 
     /// Has the workers go on after an earlier loop, and starts those that are missing.
