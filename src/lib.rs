@@ -47,6 +47,7 @@ mod path;
 mod request;
 mod session;
 mod signals;
+mod stats;
 mod sys;
 mod transport;
 mod wire;

@@ -20,7 +20,7 @@ pub enum UringChoice {
     Require,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionOptions {
     pub debug: bool,
     /// Only root and the daemon's user may use the mount, although the kernel lets everybody in.
@@ -30,6 +30,21 @@ pub struct SessionOptions {
     pub q_depth: Option<u32>,
     /// How long to look for the next request before sleeping, in microseconds; None leaves it to the transport.
     pub spin_us: Option<u32>,
+    /// Count for `ringfuse stat`.
+    pub stats: bool,
+}
+
+impl Default for SessionOptions {
+    fn default() -> SessionOptions {
+        SessionOptions {
+            debug: false,
+            allow_root: false,
+            uring: UringChoice::default(),
+            q_depth: None,
+            spin_us: None,
+            stats: true,
+        }
+    }
 }
 
 const KEY_ALLOW_ROOT: i32 = 0;
@@ -82,6 +97,7 @@ fn defaults(env: impl Fn(&str) -> Option<OsString>) -> SessionOptions {
     if number("FUSE_URING_ENABLE") == Some(0) {
         options.uring = UringChoice::Off;
     }
+    options.stats = number("FUSE_STATS") != Some(0);
     if let Some(depth) = number("FUSE_URING_QUEUE_DEPTH") {
         options.q_depth = depth_of(depth);
         if options.q_depth.is_none() {
@@ -227,6 +243,19 @@ mod tests {
         ];
         for (list, env, spin) in table {
             assert_eq!(run(list, env).0.map(|o| o.spin_us), *spin, "{list:?} {env:?}");
+        }
+    }
+
+    #[test]
+    fn statistics() {
+        let table: &[(Env, bool)] = &[
+            (&[], true),
+            (&[("FUSE_STATS", "0")], false),
+            (&[("FUSE_STATS", "1")], true),
+            (&[("FUSE_STATS", "x")], true),
+        ];
+        for (env, stats) in table {
+            assert_eq!(run(&[], env).0.map(|o| o.stats), Ok(*stats), "{env:?}");
         }
     }
 

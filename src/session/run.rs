@@ -14,7 +14,8 @@ use crate::errno::Errno;
 use crate::log::{error, warning};
 use crate::request::Request;
 use crate::session::Session;
-use crate::session::initialise::{RingFor, Transport};
+use crate::session::initialise::{RingFor, Transport, possible_cpus};
+use crate::stats::{self, About, role, transport};
 use crate::sys::dev::{set_nonblocking, wait_readable};
 use crate::transport::dev::{Channel, Received, deliver};
 use crate::transport::dev_pool::{self, DevPool};
@@ -94,8 +95,12 @@ impl Session {
             return -libc::EBADF;
         };
         self.looping.store(true, Ordering::SeqCst);
+        self.open_stats(&channel, &ring);
+        let _seat = self.registry.stats().enter(role::LOOP);
         let served = NonBlocking::new(&channel).and_then(|_guard| {
+            let single = matches!(ring, RingFor::Single(_));
             let transport = self.await_init(&channel, ring)?;
+            self.say_transport(&transport, single);
             serve(&channel, transport)
         });
         self.looping.store(false, Ordering::SeqCst);
@@ -105,6 +110,33 @@ impl Session {
             Err(e) if error == 0 => e.negated(),
             _ => error,
         }
+    }
+
+    fn open_stats(&self, channel: &Channel, ring: &RingFor) {
+        if !self.options.stats || !channel.is_device() || self.filesystem.device().is_some() {
+            return;
+        }
+        let threads = match ring {
+            RingFor::Single(gate) | RingFor::Multi(gate) => gate.limit(),
+            RingFor::Nobody => 0,
+        };
+        self.registry.stats().open(&About {
+            queues: possible_cpus(),
+            device_fd: channel.fd,
+            max_threads: threads,
+            spin_us: self.spin_time().as_micros() as u64,
+            mountpoint: self.mountpoint().as_deref(),
+        });
+    }
+
+    fn say_transport(&self, transport: &Transport, single: bool) {
+        let payload = match transport {
+            Transport::Device => 0,
+            _ => self.pools.lock().last().map_or(0, |pool| pool.config.payload_size),
+        };
+        let kind = if payload == 0 { transport::DEVICE } else { transport::RING };
+        let threads = if single { transport::SINGLE } else { 0 };
+        self.registry.stats().transport(kind | threads, payload);
     }
 
     /// Reads until INIT has been answered, unless it was before.
@@ -129,6 +161,7 @@ impl Session {
             let slot = self.registry.take();
             // SAFETY: the registry keeps its slots.
             let handle = unsafe { slot.as_ref() }.activate(&header, Route::Device(channel.clone()));
+            let _visit = self.registry.stats().arrived(header.opcode, handle.raw());
             let ring = if channel.is_device() { ring.take() } else { None };
             let raw = &message[size_of::<FuseInHeader>()..];
             let ready = self.initialise(Request::new(handle), raw, ring.unwrap_or(RingFor::Nobody));
@@ -151,8 +184,8 @@ impl Session {
         match channel.receive(buffer) {
             Received::Message(length) => Ok(Some(&buffer[..length])),
             Received::Nothing(_) => {
-                if channel.is_device() {
-                    let _ = wait_readable(channel.fd, self.exit.wake_fd());
+                if channel.is_device() && wait_readable(channel.fd, self.exit.wake_fd()).is_ok() {
+                    stats::woken();
                 }
                 Ok(None)
             }

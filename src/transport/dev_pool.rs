@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 
 use crate::errno::Errno;
 use crate::log::{error, warning};
+use crate::stats::{self, role};
 use crate::sys::dev::{epoll_device, epoll_wait, wait_readable};
 use crate::transport::Service;
 use crate::transport::dev::{Channel, Received, deliver};
@@ -127,6 +128,11 @@ impl DevPool {
         }
     }
 
+    fn registry(&self) -> &Registry {
+        // SAFETY: see Config.
+        unsafe { self.config.registry.as_ref() }
+    }
+
     fn service(&self) -> &dyn Service {
         // SAFETY: see Config.
         unsafe { self.config.service.as_ref() }
@@ -134,6 +140,7 @@ impl DevPool {
 
     /// The body of a thread.
     fn serve(self: Arc<DevPool>) {
+        let _seat = self.registry().stats().enter(role::DEVICE);
         let (channel, epoll) = self.open();
         self.serve_channel(&channel, epoll.as_ref());
     }
@@ -210,8 +217,8 @@ impl DevPool {
             received = channel.receive(buffer);
             !matches!(received, Received::Nothing(_))
         });
-        if !found {
-            let _ = wait();
+        if !found && wait().is_ok() {
+            stats::woken();
         }
         received
     }
@@ -243,8 +250,7 @@ impl DevPool {
     }
 
     fn deliver(&self, channel: &Arc<Channel>, message: &[u8]) {
-        // SAFETY: see Config.
-        deliver(channel, unsafe { self.config.registry.as_ref() }, self.service(), message);
+        deliver(channel, self.registry(), self.service(), message);
     }
 
     /// Serves a message when a handler may run. One thread at most waits for that; the others leave their messages to

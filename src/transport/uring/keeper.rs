@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use crate::errno::Errno;
 use crate::log::warning;
+use crate::stats::{self, role};
 use crate::sys::cpu;
 use crate::sys::time::now;
 use crate::transport::threads::{Runs, spawn};
@@ -56,6 +57,7 @@ fn run(pool: Arc<Pool>, report: Sender<Result<(), Errno>>) {
     match Ring::new(SUBMISSIONS, pool.config.fuse_fd) {
         Err(e) => drop(report.send(Err(e))),
         Ok(ring) => {
+            let _seat = pool.stats().enter(role::KEEPER);
             pool.keeper.open(ring.fd());
             let _ = report.send(Ok(()));
             let spells = vec![Spell::default(); pool.queues.len()];
@@ -100,6 +102,7 @@ impl Keeper {
                 warning!("fuse: the ring's keeper can't wait: {e}");
                 break;
             }
+            stats::woken();
             while let Some(completion) = self.ring.pop() {
                 self.completed(completion);
             }
@@ -117,6 +120,7 @@ impl Keeper {
 
     fn collect(&mut self) {
         for entry in self.pool.keeper.collect() {
+            stats::handed_over();
             self.commit(entry);
         }
     }

@@ -22,6 +22,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::errno::Errno;
 use crate::log::warning;
+use crate::stats::Stats;
 use crate::sys::time::now;
 use crate::transport::Service;
 use crate::transport::gate::Gate;
@@ -152,6 +153,11 @@ impl Pool {
         })
     }
 
+    pub fn stats(&self) -> &Stats {
+        // SAFETY: see Owner.
+        unsafe { self.owner.registry.as_ref() }.stats()
+    }
+
     pub fn service(&self) -> &dyn Service {
         // SAFETY: see Owner.
         unsafe { self.owner.service.as_ref() }
@@ -172,6 +178,7 @@ impl Pool {
         let entry = Box::new(Entry::new(qid, self.config.payload_size, slot, NonNull::from(self))?);
         let pointer = NonNull::from(&*entry);
         entries.push(entry);
+        self.stats().new_entry(qid);
         Ok(pointer)
     }
 
@@ -388,6 +395,7 @@ impl Pool {
     pub fn arming(&self, entry: &Entry) {
         entry.arm();
         self.queue(entry).armed();
+        self.stats().armed(entry.qid, self.queue(entry).armed_now());
     }
 
     /// Notes that an entry came back from the kernel.
@@ -395,6 +403,7 @@ impl Pool {
         if self.queue(entry).took() {
             self.keeper.wake();
         }
+        self.stats().armed(entry.qid, self.queue(entry).armed_now());
     }
 
     /// Whether requests of a queue may be held up that another worker could serve.

@@ -36,6 +36,11 @@ impl Queue {
         self.armed.load(Ordering::SeqCst) > 0
     }
 
+    /// How many entries are armed, for the statistics.
+    pub fn armed_now(&self) -> i32 {
+        self.armed.load(Ordering::Relaxed)
+    }
+
     pub fn has_armed_more_than(&self, number: u32) -> bool {
         self.armed.load(Ordering::Relaxed) > number as i32
     }

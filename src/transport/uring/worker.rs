@@ -12,6 +12,7 @@ use std::sync::mpsc::{Receiver, Sender};
 
 use crate::errno::Errno;
 use crate::log::warning;
+use crate::stats::{self, role};
 use crate::sys::cpu::{self, thread_id, waits_of_this_thread};
 use crate::sys::time::now;
 use crate::transport::Incoming;
@@ -116,6 +117,7 @@ pub fn run(pool: Arc<Pool>, desk: Arc<Desk>, start: Start) {
         (Err(e), _) => return abandon(&pool, &desk, e),
     };
     desk.mailbox.open(ring.fd());
+    let _seat = pool.stats().enter(role::WORKER);
     let spin = Spin::new(pool.config.spin);
     let mut worker = Worker {
         pool,
@@ -244,9 +246,12 @@ impl Worker {
     fn serve_loop(&mut self) -> Result<(), Errno> {
         while !self.over && !self.pool.stopping() {
             self.wait()?;
+            let mut batch = 0;
             while let Some(completion) = self.ring.pop() {
+                batch += u64::from(completion.user_data != WAKE);
                 self.completed(completion);
             }
+            stats::batch(batch);
         }
         Ok(())
     }
@@ -277,7 +282,11 @@ impl Worker {
         }
         self.waited = true;
         let found = self.ring.has_work() || self.spin();
-        self.ring.submit_and_wait(u32::from(!found), None)
+        let waited = self.ring.submit_and_wait(u32::from(!found), None);
+        if !found {
+            stats::woken();
+        }
+        waited
     }
 
     /// Looks for the next request for a while, unless another worker of the queue does.
@@ -329,6 +338,7 @@ impl Worker {
         let (requests, replies): (Vec<_>, Vec<_>) =
             self.desk.mailbox.collect().partition(|entry| unsafe { entry.as_ref() }.is_fetched());
         for reply in replies {
+            stats::handed_over();
             self.commit(reply);
         }
         if let Some(queue) = self.desk.take_order() {
