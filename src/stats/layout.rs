@@ -27,7 +27,7 @@ pub mod header {
     pub const TRANSPORT: usize = 6;
     /// The number of the descriptor through which the mount is served, in the process that has this file.
     pub const DEVICE_FD: usize = 7;
-    /// Nanoseconds of the monotonic clock.
+    /// Seconds since 1970.
     pub const STARTED: usize = 8;
     pub const MAX_THREADS: usize = 9;
     pub const SPIN_US: usize = 10;

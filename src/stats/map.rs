@@ -4,6 +4,7 @@
 use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use memmap2::{MmapOptions, MmapRaw};
 use parking_lot::Mutex;
@@ -12,7 +13,6 @@ use crate::errno::Errno;
 use crate::stats::About;
 use crate::stats::layout::{self, BLOCK, BLOCKS, VERSION, block, header, role};
 use crate::sys::memfd;
-use crate::sys::time::now;
 
 /// Words of one writer, or of several.
 #[derive(Clone, Copy)]
@@ -86,7 +86,8 @@ impl Map {
         words.set(header::BLOCKS, BLOCKS as u64);
         words.set(header::USED, 1);
         words.set(header::DEVICE_FD, about.device_fd as u64);
-        words.set(header::STARTED, now());
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        words.set(header::STARTED, since_1970.as_secs());
         words.set(header::MAX_THREADS, about.max_threads.into());
         words.set(header::SPIN_US, about.spin_us);
         // Half a path would be another one.
