@@ -17,7 +17,7 @@ use crate::session::Session;
 use crate::session::initialise::{RingFor, Transport, possible_cpus};
 use crate::stats::{self, About, role, transport};
 use crate::sys::dev::{set_nonblocking, wait_readable};
-use crate::transport::dev::{Channel, Received, deliver};
+use crate::transport::dev::{Channel, Received, buffer, deliver};
 use crate::transport::dev_pool::{self, DevPool};
 use crate::transport::gate::Gate;
 use crate::transport::slot::Route;
@@ -76,8 +76,7 @@ impl Session {
                 Transport::Multi(pool) => Some(pool),
                 _ => None,
             };
-            self.serve_threads(channel, pool, config, gate.clone());
-            Ok(())
+            self.serve_threads(channel, pool, config, gate.clone())
         })
     }
 
@@ -146,9 +145,8 @@ impl Session {
             return self.resume(&pool, &ring);
         }
         let mut ring = Some(ring);
-        let mut buffer = Vec::new();
+        let mut buffer = buffer(self.buffer_size())?;
         while self.negotiated.get().is_none() && !self.exit.exited() {
-            buffer.resize(self.buffer_size(), 0);
             let Some(message) = self.next_message(channel, &mut buffer)? else {
                 continue;
             };
@@ -201,7 +199,7 @@ impl Session {
     }
 
     fn serve_device(&self, channel: &Arc<Channel>) -> Result<(), Errno> {
-        let mut buffer = vec![0u8; self.buffer_size()];
+        let mut buffer = buffer(self.buffer_size())?;
         while !self.exit.exited() {
             if let Some(message) = self.next_message(channel, &mut buffer)? {
                 deliver(channel, &self.registry, self, message);
@@ -211,7 +209,7 @@ impl Session {
     }
 
     fn serve_single_ring(&self, channel: &Arc<Channel>, ring: &mut Single) -> Result<(), Errno> {
-        let mut buffer = vec![0u8; self.buffer_size()];
+        let mut buffer = buffer(self.buffer_size())?;
         ring.run(&self.exit, || {
             loop {
                 match channel.receive(&mut buffer) {
@@ -233,7 +231,7 @@ impl Session {
         pool: Option<Arc<Pool>>,
         config: LoopConfig,
         gate: Arc<Gate>,
-    ) {
+    ) -> Result<(), Errno> {
         let beside_ring = pool.is_some();
         let owner = self.owner();
         let threads = DevPool::new(dev_pool::Config {
@@ -250,11 +248,12 @@ impl Session {
             spin: if beside_ring { Duration::ZERO } else { self.spin_time() },
             ring: pool.clone(),
         });
+        let mut served = Ok(());
         match threads.add_thread() {
             Ok(()) => self.wait_for_exit(),
             Err(e) => {
                 warning!("fuse: error creating thread: {e}; serving /dev/fuse on one thread");
-                threads.serve_here();
+                served = threads.serve_here();
             }
         }
         self.exit.exit();
@@ -262,6 +261,7 @@ impl Session {
             pool.stop();
         }
         threads.stop();
+        served
     }
 
     fn wait_for_exit(&self) {
