@@ -15,8 +15,9 @@ NOBODY = 65534
 NAMES = {"BATCH_FORGET": None, "FORGET": None, "INIT": None, "INTERRUPT": None, "DESTROY": None}
 
 
-def tool(env, *arguments, seconds=20, **kw):
+def tool(env, *arguments, seconds=20, variables=(), **kw):
     """Runs the command; (exit code, stdout, stderr)."""
+    kw["env"] = {**os.environ, **dict(variables)}
     done = subprocess.run([str(env.prefix / "bin/ringfuse"), *map(str, arguments)], timeout=seconds, text=True,
                           stdin=subprocess.DEVNULL, capture_output=True, check=False, **kw)
     return done.returncode, done.stdout, done.stderr
