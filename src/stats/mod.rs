@@ -84,7 +84,7 @@ impl Stats {
             let place = if (opcode as usize) < block::OPERATION_COUNT { opcode as usize } else { 0 };
             counters.add(block::OPERATIONS + place, 1);
             counters.set(block::SERVING, u64::from(opcode));
-            let timed = !Opcode(opcode).is_oneway() && here.is_time();
+            let timed = is_typical(Opcode(opcode)) && here.is_time();
             Visit {
                 counters: Some(counters),
                 outer: here.serving.replace(handle),
@@ -149,6 +149,11 @@ impl Stats {
             words.add(queue::ENTRIES, 1);
         }
     }
+}
+
+/// Whether the time of such requests says something about the others.
+fn is_typical(opcode: Opcode) -> bool {
+    !opcode.is_oneway() && !matches!(opcode, Opcode::INIT | Opcode::DESTROY)
 }
 
 thread_local! {

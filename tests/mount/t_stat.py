@@ -63,6 +63,7 @@ def stat_counts_requests(env):
         equal(now["operations"]["LOOKUP"] - before["operations"].get("LOOKUP", 0), 1020, "LOOKUPs")
         equal(now["operations"]["INIT"], 1, "INITs")
         equal((now["foreign_replies"], now["handed_over"], now["interrupts"]), (0, 0, 0), "nothing of that")
+        equal(now["handler_ns"]["timed"], now["until_reply_ns"]["timed"], "timed requests")
         for times in (now["handler_ns"], now["until_reply_ns"]):
             check(1020 // 30 < times["timed"] < 1100 // 8, f"of 1020 requests were timed: {times}")
             check(128 <= times["p50"] < 2_000_000 < times["max"] < 100_000_000, f"20 of 1020 took 2 ms: {times}")

@@ -56,8 +56,8 @@ pub fn full(snapshot: &Snapshot, mount: &Mounted, process: Option<u32>) -> Strin
     if let Some(waiting) = mount.waiting() {
         line("unanswered", format!("{waiting}, says the kernel"));
     }
-    for row in queues(snapshot) {
-        line("queues", row);
+    for (number, row) in queues(snapshot).into_iter().enumerate() {
+        line(if number == 0 { "queues" } else { "" }, row);
     }
     line("handlers took", percentiles(&counts.handler));
     line("until reply", percentiles(&counts.total));
@@ -95,7 +95,7 @@ fn transport_of(snapshot: &Snapshot) -> String {
 
 fn threads(snapshot: &Snapshot) -> String {
     let count = |role| snapshot.threads.iter().filter(|thread| thread.role == role).count();
-    let mut text = format!("{}", snapshot.threads.len());
+    let mut text = format!("{}:", snapshot.threads.len());
     for (role, what) in [
         (role::WORKER, "for the ring"),
         (role::DEVICE, "for /dev/fuse"),
@@ -104,7 +104,10 @@ fn threads(snapshot: &Snapshot) -> String {
     ] {
         match count(role) {
             0 => (),
-            number => text += &format!(", {number} {what}"),
+            number => {
+                let comma = if text.ends_with(':') { "" } else { "," };
+                text += &format!("{comma} {number} {what}");
+            }
         }
     }
     let busy: Vec<&str> =
@@ -149,7 +152,8 @@ fn queues(snapshot: &Snapshot) -> Vec<String> {
         return Vec::new();
     }
     let say = |queue: &crate::snapshot::Queue| {
-        format!("{} entries, {} with a request, {} wait for one", queue.entries, queue.busy(), queue.armed)
+        let entries = if queue.entries == 1 { "entry" } else { "entries" };
+        format!("{} {entries}, {} with a request, {} wait for one", queue.entries, queue.busy(), queue.armed)
     };
     let sum = snapshot.queues.iter().fold(crate::snapshot::Queue { armed: 0, entries: 0 }, |sum, queue| {
         let join = u64::saturating_add;
@@ -161,7 +165,7 @@ fn queues(snapshot: &Snapshot) -> Vec<String> {
     let mut rows = vec![say(&sum)];
     if (2..=FEW_QUEUES).contains(&snapshot.queues.len()) {
         rows.extend(
-            snapshot.queues.iter().enumerate().map(|(cpu, queue)| format!("  CPU {cpu}: {}", say(queue))),
+            snapshot.queues.iter().enumerate().map(|(cpu, queue)| format!("CPU {cpu}: {}", say(queue))),
         );
     }
     rows
