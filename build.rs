@@ -10,6 +10,12 @@ use std::process::Command;
 const CAPI: &str = "src/capi";
 
 fn main() {
+    // Set by the build of libfuse3.so.3: structures of the older interface (docs/soname3.md).
+    println!("cargo::rerun-if-env-changed=RINGFUSE_SONAME");
+    println!("cargo::rustc-check-cfg=cfg(soname3)");
+    if std::env::var("RINGFUSE_SONAME").as_deref() == Ok("3") {
+        println!("cargo::rustc-cfg=soname3");
+    }
     for input in [CAPI, "include", "cbindgen.toml", "build.rs"] {
         println!("cargo::rerun-if-changed={input}");
     }

@@ -24,12 +24,14 @@
 //! - `session`: a mount's state from `fuse_session_new` to `fuse_session_destroy`; INIT, loops, dispatch.
 //! - `request`: the right to answer, decoding, encoding.
 //! - `transport`: how requests come and replies go; threads live here.
+//! - `stats`: what a session counts, in memory that the `ringfuse` command reads.
 //! - `mount`, `opt`, `buf`, `log`, `help`, `signals`, `daemonize`: what a filesystem needs around that.
 //! - `wire`: the kernel's protocol as types. `sys`: system calls, one function each. `errno`: the error type.
 //!
 //! Unsafe code is denied, and allowed by name where it has to be: `capi` (pointers of C programs), `transport`, what of
-//! `request` and `session` refers to slots by address, what of `path` shares nodes between threads, `sys`, and the `Pod`
-//! trait of `wire`. Each says who owns which memory and when. A panic never crosses the edge: it aborts.
+//! `request` and `session` refers to slots by address, what of `path` shares nodes between threads, `stats` (memory that is
+//! a file's), `sys`, and the `Pod` trait of `wire`. Each says who owns which memory and when. A panic never crosses the
+//! edge: it aborts.
 #![deny(unsafe_code)]
 
 mod buf;
@@ -47,6 +49,7 @@ mod path;
 mod request;
 mod session;
 mod signals;
+mod stats;
 mod sys;
 mod transport;
 mod wire;

@@ -199,10 +199,13 @@ format() { cargo fmt --check && cargo fmt --check --manifest-path fuzz/Cargo.tom
 
 lint() {
 	cargo clippy --locked --all-targets -- -D warnings &&
-		cargo clippy --locked --all-targets --all-features -- -D warnings
+		cargo clippy --locked --all-targets --all-features -- -D warnings &&
+		RINGFUSE_SONAME=3 cargo clippy --locked --target-dir "$out/soname3" -- -D warnings
 }
 
 docs() { RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items; }
+
+options_documented() { python3 tests/docs.py; }
 
 licences() {
 	if cargo deny --version >/dev/null 2>&1; then
@@ -304,6 +307,7 @@ step 'tools' show one 300 tools
 step 'format' hide one 60 format
 step 'lint' hide one 300 lint
 step 'documentation' hide one 200 docs
+step 'documents' hide lines 20 options_documented
 step 'licences' show one 120 licences
 step 'cargo test' hide cargo 400 cargo_test
 step 'fuzz target compiles' hide one 300 fuzz

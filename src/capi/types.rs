@@ -3,6 +3,9 @@
 //!
 //! They are owned by the C program unless a function's documentation says otherwise; the assertions below and the
 //! check header of the build hold them to `include/`.
+//!
+//! With `cfg(soname3)` they are those of libfuse 3.11 to 3.14, for programs that ask for `libfuse3.so.3`: see
+//! `docs/soname3.md`.
 
 use std::ffi::{c_char, c_int, c_uint, c_void};
 
@@ -54,9 +57,22 @@ pub struct FuseFileInfo {
     pub fh: u64,
     pub lock_owner: u64,
     pub poll_events: u32,
+    #[cfg(not(soname3))]
     pub backing_id: i32,
+    #[cfg(not(soname3))]
     pub compat_flags: u64,
+    #[cfg(not(soname3))]
     pub reserved: [u64; 2],
+}
+
+impl FuseFileInfo {
+    /// The file behind this one, or 0. Where older structures end in padding, what lies there says nothing.
+    pub fn backing(&self) -> i32 {
+        #[cfg(not(soname3))]
+        return self.backing_id.max(0);
+        #[cfg(soname3)]
+        return 0;
+    }
 }
 
 /// Bits of `FuseFileInfo::flag_bits`.
@@ -69,8 +85,8 @@ pub mod file_info {
     pub const FLOCK_RELEASE: u32 = 1 << 5;
     pub const CACHE_READDIR: u32 = 1 << 6;
     pub const NOFLUSH: u32 = 1 << 7;
-    pub const PARALLEL_DIRECT_WRITES: u32 = 1 << 8;
-    pub const KILL_SUIDGID: u32 = 1 << 9;
+    pub const PARALLEL_DIRECT_WRITES: u32 = if cfg!(soname3) { 0 } else { 1 << 8 };
+    pub const KILL_SUIDGID: u32 = if cfg!(soname3) { 0 } else { 1 << 9 };
 }
 
 /// `struct fuse_conn_info`; `flag_bits` holds the bit-field that starts with `no_interrupt`.
@@ -133,7 +149,38 @@ pub struct FuseBuf {
     pub mem: *mut c_void,
     pub fd: c_int,
     pub pos: off_t,
+    #[cfg(not(soname3))]
     pub mem_size: size_t,
+}
+
+impl FuseBuf {
+    /// Memory of so many bytes, all of them in use.
+    pub fn memory(mem: *mut c_void, size: size_t) -> FuseBuf {
+        FuseBuf {
+            size,
+            flags: 0,
+            mem,
+            fd: -1,
+            pos: 0,
+            #[cfg(not(soname3))]
+            mem_size: size,
+        }
+    }
+
+    /// How much memory there is, if its owner said so.
+    pub fn room(&self) -> Option<size_t> {
+        #[cfg(not(soname3))]
+        return Some(self.mem_size).filter(|&size| size != 0);
+        #[cfg(soname3)]
+        return None;
+    }
+
+    pub fn set_room(&mut self, _size: size_t) {
+        #[cfg(not(soname3))]
+        {
+            self.mem_size = _size;
+        }
+    }
 }
 
 /// `struct fuse_bufvec`: `count` buffers follow, the first of them in place.
@@ -246,15 +293,17 @@ type CopyFileRangeFn = unsafe extern "C" fn(Req, Ino, off_t, Fi, Ino, off_t, Fi,
 const _: () = {
     use std::mem::{offset_of, size_of};
     assert!(size_of::<FuseArgs>() == 24);
-    assert!(size_of::<FuseFileInfo>() == 64 && offset_of!(FuseFileInfo, fh) == 16);
-    assert!(offset_of!(FuseFileInfo, backing_id) == 36);
+    assert!(size_of::<FuseFileInfo>() == if cfg!(soname3) { 40 } else { 64 });
+    assert!(offset_of!(FuseFileInfo, fh) == 16 && offset_of!(FuseFileInfo, poll_events) == 32);
     assert!(size_of::<FuseConnInfo>() == 128 && offset_of!(FuseConnInfo, capable_ext) == 48);
     assert!(offset_of!(FuseConnInfo, flag_bits) == 44 && offset_of!(FuseConnInfo, request_timeout) == 64);
     assert!(size_of::<FuseEntryParam>() == 176 && offset_of!(FuseEntryParam, attr_timeout) == 160);
     assert!(size_of::<FuseCtx>() == 16 && size_of::<FuseForgetData>() == 16);
-    assert!(size_of::<FuseBuf>() == 48 && offset_of!(FuseBuf, mem_size) == 40);
-    assert!(size_of::<FuseBufvec>() == 72 && offset_of!(FuseBufvec, buf) == 24);
+    assert!(size_of::<FuseBuf>() == if cfg!(soname3) { 40 } else { 48 });
+    assert!(offset_of!(FuseBuf, pos) == 32 && offset_of!(FuseBufvec, buf) == 24);
     assert!(size_of::<FuseCustomIo>() == 40 && size_of::<FuseCmdlineOpts>() == 48);
+    #[cfg(not(soname3))]
+    assert!(offset_of!(FuseFileInfo, backing_id) == 36 && offset_of!(FuseBuf, mem_size) == 40);
     assert!(size_of::<FuseLowlevelOps>() == 368 && offset_of!(FuseLowlevelOps, write_buf) == 288);
     assert!(offset_of!(FuseLowlevelOps, statx) == 360 && size_of::<LibfuseVersion>() == 16);
 };

@@ -104,6 +104,13 @@ impl Request {
         }
     }
 
+    /// The same for when it came.
+    pub fn set_since(&self, since: u64) {
+        if let Some(slot) = self.slot() {
+            slot.set_since(since);
+        }
+    }
+
     /// Replies with data.
     pub fn reply(self, data: &[IoSlice<'_>]) -> Result<(), Errno> {
         self.answer(0, data)
@@ -182,6 +189,8 @@ impl Request {
         std::mem::forget(self);
         // SAFETY: a Request exists only while its session does.
         let slot = unsafe { handle.claim() }?;
+        let details = slot.details();
+        slot.registry().stats().replied(details.header.opcode, handle.raw(), details.since);
         Some(Claimed { slot, route: slot.take_route() })
     }
 

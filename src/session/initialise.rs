@@ -63,7 +63,7 @@ fn max_pages() -> u32 {
 }
 
 /// How many queues the kernel has: one for each possible CPU.
-fn possible_cpus() -> u16 {
+pub fn possible_cpus() -> u16 {
     let text = fs::read_to_string(POSSIBLE_CPUS).unwrap_or_default();
     count_of_list(text.trim()).max(1)
 }
@@ -279,6 +279,7 @@ impl Session {
     }
 
     fn report_device(&self, why: &str) {
+        self.registry.stats().reason(why);
         if self.debug() {
             info!("fuse: transport: /dev/fuse ({why})");
         }

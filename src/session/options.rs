@@ -20,7 +20,7 @@ pub enum UringChoice {
     Require,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionOptions {
     pub debug: bool,
     /// Only root and the daemon's user may use the mount, although the kernel lets everybody in.
@@ -32,6 +32,22 @@ pub struct SessionOptions {
     pub spin_us: Option<u32>,
     /// Requests that one thread may have before it; None leaves it to the transport.
     pub batch: Option<u32>,
+    /// Count for `ringfuse stat`.
+    pub stats: bool,
+}
+
+impl Default for SessionOptions {
+    fn default() -> SessionOptions {
+        SessionOptions {
+            debug: false,
+            allow_root: false,
+            uring: UringChoice::default(),
+            q_depth: None,
+            spin_us: None,
+            batch: None,
+            stats: true,
+        }
+    }
 }
 
 const KEY_ALLOW_ROOT: i32 = 0;
@@ -88,6 +104,7 @@ fn defaults(env: impl Fn(&str) -> Option<OsString>) -> SessionOptions {
     if number("FUSE_URING_ENABLE") == Some(0) {
         options.uring = UringChoice::Off;
     }
+    options.stats = number("FUSE_STATS") != Some(0);
     if let Some(depth) = number("FUSE_URING_QUEUE_DEPTH") {
         options.q_depth = depth_of(depth);
         if options.q_depth.is_none() {
@@ -176,6 +193,7 @@ mod tests {
     use super::*;
 
     type Env = &'static [(&'static str, &'static str)];
+    type Outcome = Result<Option<u32>, Refused>;
 
     fn run(list: &[&str], env: Env) -> (Result<SessionOptions, Refused>, String) {
         let mut args: Args =
@@ -232,10 +250,23 @@ mod tests {
     }
 
     #[test]
+    fn statistics() {
+        let table: &[(Env, bool)] = &[
+            (&[], true),
+            (&[("FUSE_STATS", "0")], false),
+            (&[("FUSE_STATS", "1")], true),
+            (&[("FUSE_STATS", "x")], true),
+        ];
+        for (env, stats) in table {
+            assert_eq!(run(&[], env).0.map(|o| o.stats), Ok(*stats), "{env:?}");
+        }
+    }
+
+    #[test]
     fn batch() {
-        let env: &[(&str, &str)] = &[("FUSE_URING_BATCH", "4")];
-        let wrong: &[(&str, &str)] = &[("FUSE_URING_BATCH", "0")];
-        let table: &[(&[&str], &[(&str, &str)], Result<Option<u32>, Refused>)] = &[
+        let env: Env = &[("FUSE_URING_BATCH", "4")];
+        let wrong: Env = &[("FUSE_URING_BATCH", "0")];
+        let table: &[(&[&str], Env, Outcome)] = &[
             (&[], &[], Ok(None)),
             (&[], env, Ok(Some(4))),
             (&[], wrong, Ok(None)),

@@ -14,9 +14,10 @@ use crate::errno::Errno;
 use crate::log::{error, warning};
 use crate::request::Request;
 use crate::session::Session;
-use crate::session::initialise::{RingFor, Transport};
+use crate::session::initialise::{RingFor, Transport, possible_cpus};
+use crate::stats::{self, About, role, transport};
 use crate::sys::dev::{set_nonblocking, wait_readable};
-use crate::transport::dev::{Channel, Received, deliver};
+use crate::transport::dev::{Channel, Received, buffer, deliver};
 use crate::transport::dev_pool::{self, DevPool};
 use crate::transport::gate::Gate;
 use crate::transport::slot::Route;
@@ -75,8 +76,7 @@ impl Session {
                 Transport::Multi(pool) => Some(pool),
                 _ => None,
             };
-            self.serve_threads(channel, pool, config, gate.clone());
-            Ok(())
+            self.serve_threads(channel, pool, config, gate.clone())
         })
     }
 
@@ -94,8 +94,12 @@ impl Session {
             return -libc::EBADF;
         };
         self.looping.store(true, Ordering::SeqCst);
+        self.open_stats(&channel, &ring);
+        let _seat = self.registry.stats().enter(role::LOOP);
         let served = NonBlocking::new(&channel).and_then(|_guard| {
+            let single = matches!(ring, RingFor::Single(_));
             let transport = self.await_init(&channel, ring)?;
+            self.say_transport(&transport, single);
             serve(&channel, transport)
         });
         self.looping.store(false, Ordering::SeqCst);
@@ -107,6 +111,33 @@ impl Session {
         }
     }
 
+    fn open_stats(&self, channel: &Channel, ring: &RingFor) {
+        if !self.options.stats || !channel.is_device() || self.filesystem.device().is_some() {
+            return;
+        }
+        let threads = match ring {
+            RingFor::Single(gate) | RingFor::Multi(gate) => gate.limit(),
+            RingFor::Nobody => 0,
+        };
+        self.registry.stats().open(&About {
+            queues: possible_cpus(),
+            device_fd: channel.fd,
+            max_threads: threads,
+            spin_us: self.spin_time().as_micros() as u64,
+            mountpoint: self.mountpoint().as_deref(),
+        });
+    }
+
+    fn say_transport(&self, transport: &Transport, single: bool) {
+        let payload = match transport {
+            Transport::Device => 0,
+            _ => self.pools.lock().last().map_or(0, |pool| pool.config.payload_size),
+        };
+        let kind = if payload == 0 { transport::DEVICE } else { transport::RING };
+        let threads = if single { transport::SINGLE } else { 0 };
+        self.registry.stats().transport(kind | threads, payload);
+    }
+
     /// Reads until INIT has been answered, unless it was before.
     fn await_init(&self, channel: &Arc<Channel>, ring: RingFor) -> Result<Transport, Errno> {
         let pool = self.pools.lock().last().cloned();
@@ -114,9 +145,8 @@ impl Session {
             return self.resume(&pool, &ring);
         }
         let mut ring = Some(ring);
-        let mut buffer = Vec::new();
+        let mut buffer = buffer(self.buffer_size())?;
         while self.negotiated.get().is_none() && !self.exit.exited() {
-            buffer.resize(self.buffer_size(), 0);
             let Some(message) = self.next_message(channel, &mut buffer)? else {
                 continue;
             };
@@ -129,6 +159,7 @@ impl Session {
             let slot = self.registry.take();
             // SAFETY: the registry keeps its slots.
             let handle = unsafe { slot.as_ref() }.activate(&header, Route::Device(channel.clone()));
+            let _visit = self.registry.stats().arrived(header.opcode, handle.raw());
             let ring = if channel.is_device() { ring.take() } else { None };
             let raw = &message[size_of::<FuseInHeader>()..];
             let ready = self.initialise(Request::new(handle), raw, ring.unwrap_or(RingFor::Nobody));
@@ -151,8 +182,8 @@ impl Session {
         match channel.receive(buffer) {
             Received::Message(length) => Ok(Some(&buffer[..length])),
             Received::Nothing(_) => {
-                if channel.is_device() {
-                    let _ = wait_readable(channel.fd, self.exit.wake_fd());
+                if channel.is_device() && wait_readable(channel.fd, self.exit.wake_fd()).is_ok() {
+                    stats::woken();
                 }
                 Ok(None)
             }
@@ -168,7 +199,7 @@ impl Session {
     }
 
     fn serve_device(&self, channel: &Arc<Channel>) -> Result<(), Errno> {
-        let mut buffer = vec![0u8; self.buffer_size()];
+        let mut buffer = buffer(self.buffer_size())?;
         while !self.exit.exited() {
             if let Some(message) = self.next_message(channel, &mut buffer)? {
                 deliver(channel, &self.registry, self, message);
@@ -178,7 +209,7 @@ impl Session {
     }
 
     fn serve_single_ring(&self, channel: &Arc<Channel>, ring: &mut Single) -> Result<(), Errno> {
-        let mut buffer = vec![0u8; self.buffer_size()];
+        let mut buffer = buffer(self.buffer_size())?;
         ring.run(&self.exit, || {
             loop {
                 match channel.receive(&mut buffer) {
@@ -200,7 +231,7 @@ impl Session {
         pool: Option<Arc<Pool>>,
         config: LoopConfig,
         gate: Arc<Gate>,
-    ) {
+    ) -> Result<(), Errno> {
         let beside_ring = pool.is_some();
         let owner = self.owner();
         let threads = DevPool::new(dev_pool::Config {
@@ -217,11 +248,12 @@ impl Session {
             spin: if beside_ring { Duration::ZERO } else { self.spin_time() },
             ring: pool.clone(),
         });
+        let mut served = Ok(());
         match threads.add_thread() {
             Ok(()) => self.wait_for_exit(),
             Err(e) => {
                 warning!("fuse: error creating thread: {e}; serving /dev/fuse on one thread");
-                threads.serve_here();
+                served = threads.serve_here();
             }
         }
         self.exit.exit();
@@ -229,6 +261,7 @@ impl Session {
             pool.stop();
         }
         threads.stop();
+        served
     }
 
     fn wait_for_exit(&self) {

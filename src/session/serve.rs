@@ -21,6 +21,10 @@ impl Service for Session {
         let proto = self.negotiated.get().map_or(BEFORE_INIT, |n| n.proto);
         let request = Request::new(incoming.handle);
         let header = incoming.header;
+        let visit = self.registry.stats().arrived(header.opcode, request.raw());
+        if visit.since() != 0 {
+            request.set_since(visit.since());
+        }
         if self.debug() {
             log_request(&incoming);
         }

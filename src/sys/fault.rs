@@ -2,7 +2,8 @@
 //! Faults on demand, for tests: `RINGFUSE_FAULT=point:N,...` makes the Nth and every later pass of a point fail.
 //!
 //! Points: `setup` (making an io_uring), `register` (the kernel refuses a REGISTER), `thread` (starting a thread),
-//! `mmap` (memory for an entry). Without the cargo feature `fault-injection` nothing is read and nothing fails.
+//! `mmap` (memory for an entry), `memfd` (a memory file). Without the cargo feature `fault-injection` nothing is read
+//! and nothing fails.
 
 use crate::errno::Errno;
 

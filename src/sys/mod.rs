@@ -7,6 +7,7 @@ pub mod dev;
 pub mod event;
 pub mod fault;
 pub mod log;
+pub mod memfd;
 pub mod mount;
 pub mod pipe;
 pub mod process;

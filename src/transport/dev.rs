@@ -10,6 +10,8 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
+use memmap2::MmapMut;
+
 use crate::errno::Errno;
 use crate::log::error;
 use crate::sys::dev;
@@ -138,6 +140,11 @@ impl Channel {
         };
         written.map(drop)
     }
+}
+
+/// Memory to read messages into. That it can't be had is an error, not the end of the process.
+pub fn buffer(size: usize) -> Result<MmapMut, Errno> {
+    Ok(MmapMut::map_anon(size)?)
 }
 
 /// Hands what a read brought to the session.

@@ -13,13 +13,15 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use memmap2::MmapMut;
 use parking_lot::Mutex;
 
 use crate::errno::Errno;
 use crate::log::{error, warning};
+use crate::stats::{self, role};
 use crate::sys::dev::{epoll_device, epoll_wait, wait_readable};
 use crate::transport::Service;
-use crate::transport::dev::{Channel, Received, deliver};
+use crate::transport::dev::{Channel, Received, buffer, deliver};
 use crate::transport::gate::Gate;
 use crate::transport::registry::Registry;
 use crate::transport::spin::Spin;
@@ -94,10 +96,12 @@ impl DevPool {
         if threads.alive >= self.config.max_threads.max(1) || self.stopping.load(Ordering::SeqCst) {
             return Ok(());
         }
+        // Here, where it may fail.
+        let buffer = buffer(self.config.buffer_size)?;
         let pool = self.clone();
         let name = format!("fuse-dev-{}", threads.handles.len());
         self.idle.fetch_add(1, Ordering::SeqCst);
-        match spawn(&name, Runs::Handlers, move || pool.serve()) {
+        match spawn(&name, Runs::Handlers, move || pool.serve(buffer)) {
             Ok(handle) => {
                 threads.handles.retain(|thread| !thread.is_finished());
                 threads.handles.push(handle);
@@ -112,10 +116,12 @@ impl DevPool {
     }
 
     /// Serves on the calling thread, which is what remains when no thread can be had.
-    pub fn serve_here(self: &Arc<DevPool>) {
+    pub fn serve_here(self: &Arc<DevPool>) -> Result<(), Errno> {
+        let buffer = buffer(self.config.buffer_size)?;
         self.idle.fetch_add(1, Ordering::SeqCst);
         self.threads.lock().alive += 1;
-        self.clone().serve();
+        self.clone().serve(buffer);
+        Ok(())
     }
 
     /// Waits for all threads; the exit descriptor is readable, so they end after their handlers.
@@ -127,15 +133,21 @@ impl DevPool {
         }
     }
 
+    fn registry(&self) -> &Registry {
+        // SAFETY: see Config.
+        unsafe { self.config.registry.as_ref() }
+    }
+
     fn service(&self) -> &dyn Service {
         // SAFETY: see Config.
         unsafe { self.config.service.as_ref() }
     }
 
     /// The body of a thread.
-    fn serve(self: Arc<DevPool>) {
+    fn serve(self: Arc<DevPool>, buffer: MmapMut) {
+        let _seat = self.registry().stats().enter(role::DEVICE);
         let (channel, epoll) = self.open();
-        self.serve_channel(&channel, epoll.as_ref());
+        self.serve_channel(&channel, epoll.as_ref(), buffer);
     }
 
     /// Whether this thread is one idle thread too many, and is not counted any more.
@@ -166,8 +178,12 @@ impl DevPool {
         (channel, epoll)
     }
 
-    fn serve_channel(self: &Arc<DevPool>, channel: &Arc<Channel>, epoll: Option<&OwnedFd>) {
-        let mut buffer = vec![0u8; self.config.buffer_size];
+    fn serve_channel(
+        self: &Arc<DevPool>,
+        channel: &Arc<Channel>,
+        epoll: Option<&OwnedFd>,
+        mut buffer: MmapMut,
+    ) {
         let mut spin = Spin::new(self.config.spin);
         while !self.stopping.load(Ordering::SeqCst) {
             match self.next(channel, epoll, &mut buffer, &mut spin) {
@@ -210,8 +226,8 @@ impl DevPool {
             received = channel.receive(buffer);
             !matches!(received, Received::Nothing(_))
         });
-        if !found {
-            let _ = wait();
+        if !found && wait().is_ok() {
+            stats::woken();
         }
         received
     }
@@ -243,8 +259,7 @@ impl DevPool {
     }
 
     fn deliver(&self, channel: &Arc<Channel>, message: &[u8]) {
-        // SAFETY: see Config.
-        deliver(channel, unsafe { self.config.registry.as_ref() }, self.service(), message);
+        deliver(channel, self.registry(), self.service(), message);
     }
 
     /// Serves a message when a handler may run. One thread at most waits for that; the others leave their messages to

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use crate::stats::Stats;
 use crate::transport::line::Line;
 use crate::transport::slot::Slot;
 
@@ -31,6 +32,7 @@ pub struct Registry {
     debug: AtomicBool,
     userdata: usize,
     line: Arc<Line>,
+    stats: Stats,
 }
 
 // SAFETY: the raw pointers refer to slots in `slots`, which are Sync and live as long as the registry.
@@ -48,6 +50,7 @@ impl Registry {
             debug: AtomicBool::new(debug),
             userdata,
             line: Arc::default(),
+            stats: Stats::default(),
         })
     }
 
@@ -59,6 +62,11 @@ impl Registry {
     /// The way to the kernel of the session that the requests belong to.
     pub fn line(&self) -> &Arc<Line> {
         &self.line
+    }
+
+    /// What the session counts.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
     }
 
     /// Whether requests and replies are logged.
@@ -86,6 +94,7 @@ impl Registry {
 
     /// Delivers an INTERRUPT to the request it names, or keeps it for the request that it overtook.
     pub fn interrupt(&self, unique: u64) {
+        self.stats.interrupt();
         // The early list is filled first: a request that arrives between the search and the push finds it there.
         {
             let mut early = self.early.lock();

@@ -40,6 +40,8 @@ pub struct Details {
     pub header: FuseInHeader,
     pub caller: Caller,
     pub route: Route,
+    /// When it came, in nanoseconds of the monotonic clock, if its time is taken; else 0.
+    pub since: u64,
 }
 
 /// Who asks; laid out like `struct fuse_ctx`, so that C programs can look at it in place.
@@ -82,6 +84,7 @@ impl Slot {
                 header: FuseInHeader::default(),
                 caller: Caller::default(),
                 route: Route::Nowhere,
+                since: 0,
             }),
             interrupted: AtomicU64::new(0),
             watched: AtomicBool::new(false),
@@ -103,6 +106,7 @@ impl Slot {
             details.header = *header;
             details.caller = Caller { uid: header.uid, gid: header.gid, pid: header.pid as i32, umask: 0 };
             details.route = route;
+            details.since = 0;
         }
         // Reset, since uniques may come again where no kernel makes them (`fuse_session_custom_io`).
         self.interrupted.store(!header.unique, Ordering::Relaxed);
@@ -118,6 +122,12 @@ impl Slot {
     pub fn set_umask(&self, umask: u32) {
         // SAFETY: the handle is still with the receiving thread, so nobody else looks at the details.
         unsafe { (*self.details.get()).caller.umask = umask };
+    }
+
+    /// Remembers when a request came whose time is to be taken; as `set_umask`.
+    pub fn set_since(&self, since: u64) {
+        // SAFETY: as in `set_umask`.
+        unsafe { (*self.details.get()).since = since };
     }
 
     /// Takes the right to reply. `false`: this generation was answered already.

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use crate::stats;
 use crate::sys::time::now;
 
 /// Longest spin. A client that does little else sends its next request within a few microseconds if it is on a CPU that is
@@ -54,12 +55,14 @@ impl Spin {
                     self.vain = 0;
                     self.retry_after = RETRY_AFTER;
                     self.streak = self.streak.saturating_add(1);
+                    stats::spin(true);
                     return true;
                 }
             }
             if now() >= end {
                 self.vain += 1;
                 self.streak = 0;
+                stats::spin(false);
                 return false;
             }
         }

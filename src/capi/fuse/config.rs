@@ -52,6 +52,8 @@ impl Default for FuseConfig {
             show_help: 0,
             modules: null_mut(),
             debug: 0,
+            #[cfg(soname3)]
+            end: 0,
             fmask: 0,
             dmask: 0,
             no_rofd_flush: 0,

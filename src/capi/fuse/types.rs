@@ -108,6 +108,8 @@ pub struct FuseConfig {
     pub direct_io: i32,
     pub kernel_cache: i32,
     pub auto_cache: i32,
+    #[cfg(soname3)]
+    pub no_rofd_flush: i32,
     pub ac_attr_timeout_set: i32,
     pub ac_attr_timeout: f64,
     pub nullpath_ok: i32,
@@ -115,8 +117,12 @@ pub struct FuseConfig {
     /// From malloc; owned by the `LibOptions` that it came with.
     pub modules: *mut c_char,
     pub debug: i32,
+    /// The structure of the program ends here: what follows is ours.
+    #[cfg(soname3)]
+    pub end: u32,
     pub fmask: u32,
     pub dmask: u32,
+    #[cfg(not(soname3))]
     pub no_rofd_flush: i32,
     pub parallel_direct_writes: i32,
     pub flags: u32,
@@ -139,7 +145,14 @@ const _: () = {
     use std::mem::{offset_of, size_of};
     assert!(size_of::<FuseOperations>() == 344 && offset_of!(FuseOperations, init) == 216);
     assert!(offset_of!(FuseOperations, write_buf) == 288 && offset_of!(FuseOperations, statx) == 336);
+    assert!(offset_of!(FuseConfig, auto_cache) == 80);
+    #[cfg(not(soname3))]
     assert!(size_of::<FuseConfig>() == 520 && offset_of!(FuseConfig, ac_attr_timeout) == 88);
+    #[cfg(not(soname3))]
     assert!(offset_of!(FuseConfig, modules) == 104 && offset_of!(FuseConfig, flags) == 132);
+    #[cfg(soname3)]
+    assert!(offset_of!(FuseConfig, no_rofd_flush) == 84 && offset_of!(FuseConfig, ac_attr_timeout) == 96);
+    #[cfg(soname3)]
+    assert!(offset_of!(FuseConfig, modules) == 112 && offset_of!(FuseConfig, fmask) == 128);
     assert!(size_of::<FuseContext>() == 40 && offset_of!(FuseContext, private_data) == 24);
 };

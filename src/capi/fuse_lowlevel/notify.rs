@@ -196,8 +196,7 @@ unsafe fn data_of<'a>(bufv: *mut FuseBufvec, flags: c_uint) -> Result<Cow<'a, [u
         gathered.try_reserve_exact(size).map_err(|_| Errno::new(libc::ENOMEM))?;
         gathered.resize(size, 0);
         let mem = gathered.as_mut_ptr().cast();
-        let room = FuseBuf { size, flags: 0, mem, fd: -1, pos: 0, mem_size: size };
-        let mut place = FuseBufvec { count: 1, idx: 0, off: 0, buf: [room] };
+        let mut place = FuseBufvec { count: 1, idx: 0, off: 0, buf: [FuseBuf::memory(mem, size)] };
         let copied = fuse_buf_copy(&raw mut place, bufv, flags);
         let length = usize::try_from(copied).map_err(|_| Errno::new(copied as i32))?;
         gathered.truncate(length);

@@ -10,8 +10,7 @@ use crate::wire::{
 /// Data of a request as a vector. A filesystem does not write to it, though the type would let it.
 pub fn one_buffer(data: &[u8]) -> FuseBufvec {
     let mem = data.as_ptr().cast_mut().cast();
-    let buf = FuseBuf { size: data.len(), flags: 0, mem, fd: -1, pos: 0, mem_size: data.len() };
-    FuseBufvec { count: 1, idx: 0, off: 0, buf: [buf] }
+    FuseBufvec { count: 1, idx: 0, off: 0, buf: [FuseBuf::memory(mem, data.len())] }
 }
 
 fn set_bit(fi: &mut FuseFileInfo, bit: u32, on: bool) {

@@ -90,7 +90,7 @@ pub fn open_out(fi: &FuseFileInfo) -> FuseOpenOut {
         if fi.flag_bits & from != 0 { flags | to } else { flags }
     };
     let mut open_flags = flags.into_iter().fold(0, set);
-    let backing_id = fi.backing_id.max(0);
+    let backing_id = fi.backing();
     if backing_id != 0 {
         open_flags |= fopen::PASSTHROUGH;
     }
@@ -251,8 +251,7 @@ pub unsafe extern "C" fn fuse_reply_data(req: FuseReqT, bufv: *mut FuseBufvec, f
 }
 
 fn one_buffer(start: *mut u8, size: usize) -> FuseBufvec {
-    let buf = FuseBuf { size, flags: 0, mem: start.cast(), fd: -1, pos: 0, mem_size: size };
-    FuseBufvec { count: 1, idx: 0, off: 0, buf: [buf] }
+    FuseBufvec { count: 1, idx: 0, off: 0, buf: [FuseBuf::memory(start.cast(), size)] }
 }
 
 /// # Safety

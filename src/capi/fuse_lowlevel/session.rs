@@ -230,10 +230,10 @@ pub unsafe extern "C" fn fuse_session_receive_buf(se: *mut Session, buf: *mut Fu
             error!("fuse: failed to allocate read buffer");
             return -libc::ENOMEM;
         }
-        buf.mem_size = needed;
+        buf.set_room(needed);
     }
     // A program that brings its own buffer and does not say how large it is promises enough, as it always had to.
-    let length = if buf.mem_size == 0 { needed } else { buf.mem_size.min(needed) };
+    let length = buf.room().map_or(needed, |room| room.min(needed));
     buf.flags = 0;
     // SAFETY: so many bytes are there; they are written before they are read.
     let room = unsafe { std::slice::from_raw_parts_mut(buf.mem.cast::<u8>(), length) };

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use crate::errno::Errno;
 use crate::log::warning;
+use crate::stats::{self, role};
 use crate::sys::cpu;
 use crate::sys::time::now;
 use crate::transport::threads::{Runs, spawn};
@@ -72,6 +73,8 @@ fn run(pool: Arc<Pool>, queues: u16, report: Report, granted: Receiver<Report>) 
     pool.keeper.open(ring.fd());
     let _ = report.send(Ok(()));
     let spells = vec![Spell::default(); pool.queues.len()];
+    let shared = pool.clone();
+    let _seat = shared.stats().enter(role::KEEPER);
     let mut keeper = Keeper { pool, ring, quiet: 0, spells, looks: HashMap::new() };
     if queues > 0 {
         // Without an answer the ring is not wanted any more.
@@ -146,6 +149,7 @@ impl Keeper {
                 warning!("fuse: the ring's keeper can't wait: {e}");
                 break;
             }
+            stats::woken();
             while let Some(completion) = self.ring.pop() {
                 self.completed(completion);
             }
@@ -163,6 +167,7 @@ impl Keeper {
 
     fn collect(&mut self) {
         for entry in self.pool.keeper.collect() {
+            stats::handed_over();
             self.commit(entry);
         }
     }

@@ -22,6 +22,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::errno::Errno;
 use crate::log::warning;
+use crate::stats::Stats;
 use crate::sys::time::now;
 use crate::transport::Service;
 use crate::transport::gate::Gate;
@@ -158,6 +159,11 @@ impl Pool {
         })
     }
 
+    pub fn stats(&self) -> &Stats {
+        // SAFETY: see Owner.
+        unsafe { self.owner.registry.as_ref() }.stats()
+    }
+
     pub fn service(&self) -> &dyn Service {
         // SAFETY: see Owner.
         unsafe { self.owner.service.as_ref() }
@@ -180,6 +186,7 @@ impl Pool {
         let pointer = NonNull::from(&*entry);
         entries.push(entry);
         queue.has_one_more();
+        self.stats().new_entry(qid);
         Ok(pointer)
     }
 
@@ -410,6 +417,7 @@ impl Pool {
     pub fn arming(&self, entry: &Entry) {
         entry.arm();
         self.queue(entry).armed();
+        self.stats().armed(entry.qid, self.queue(entry).armed_now());
     }
 
     /// Notes that an entry came back from the kernel.
@@ -417,6 +425,7 @@ impl Pool {
         if self.queue(entry).took() {
             self.keeper.wake();
         }
+        self.stats().armed(entry.qid, self.queue(entry).armed_now());
     }
 
     /// Whether requests of a queue may be held up that another worker could serve.

@@ -43,6 +43,11 @@ impl Queue {
         self.armed.load(Ordering::SeqCst) > 0
     }
 
+    /// How many entries are armed, for the statistics.
+    pub fn armed_now(&self) -> i32 {
+        self.armed.load(Ordering::Relaxed)
+    }
+
     /// Whether there are as many entries as there may be.
     pub fn is_full(&self, most: u32) -> bool {
         self.entries.load(Ordering::Relaxed) >= most

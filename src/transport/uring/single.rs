@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use crate::errno::Errno;
+use crate::stats;
 use crate::sys::cpu::thread_id;
 use crate::sys::time::now;
 use crate::transport::exit::ExitFlag;
@@ -182,9 +183,12 @@ impl Single {
         self.work_off();
         while !self.over && !exit.exited() {
             self.wait()?;
+            let mut batch = 0;
             while let Some(completion) = self.ring.pop() {
+                batch += u64::from(!matches!(completion.user_data, WAKE | DEVICE | EXIT));
                 self.completed(completion, &mut read_device);
             }
+            stats::batch(batch);
             self.collect();
             self.work_off();
         }
@@ -239,6 +243,9 @@ impl Single {
             let ring = &mut self.ring;
             let want = u32::from(!(ring.has_work() || self.spin.until(|| ring.has_work())));
             done = self.ring.submit_and_wait(want, None);
+            if want > 0 {
+                stats::woken();
+            }
         }
         if self.post.state.swap(RUNNING, Ordering::SeqCst) == NOTIFIED {
             // Somebody is just leaving a reply here; it must not wait for the next handler.
@@ -255,6 +262,7 @@ impl Single {
         let (requests, replies): (Vec<_>, Vec<_>) =
             self.post.mailbox.collect().partition(|entry| unsafe { entry.as_ref() }.is_fetched());
         for reply in replies {
+            stats::handed_over();
             self.commit(reply);
         }
         requests.into_iter().for_each(|request| self.take_up(request));

@@ -14,6 +14,7 @@ use std::sync::mpsc::Sender;
 
 use crate::errno::Errno;
 use crate::log::warning;
+use crate::stats::{self, role};
 use crate::sys::cpu::{self, thread_id};
 use crate::sys::time::now;
 use crate::transport::spin::Spin;
@@ -85,6 +86,7 @@ pub fn run(pool: Arc<Pool>, desk: Arc<Desk>, start: Start) {
         (Err(e), _) => return abandon(&pool, &desk, e),
     };
     desk.mailbox.open(ring.fd());
+    let _seat = pool.stats().enter(role::WORKER);
     let spin = Spin::new(pool.config.spin);
     let mut worker = Worker {
         pool,
@@ -264,6 +266,9 @@ impl Worker {
         let done = self.ring.submit_and_wait(if sleeps { 1 + u32::from(marks) } else { 0 }, None);
         self.desk.mailbox.awake();
         done?;
+        if sleeps {
+            stats::woken();
+        }
         self.receive();
         self.waited |= sleeps;
         Ok(())
@@ -341,6 +346,7 @@ impl Worker {
         let (requests, replies): (Vec<_>, Vec<_>) =
             self.desk.mailbox.collect().partition(|entry| unsafe { entry.as_ref() }.is_fetched());
         for reply in replies {
+            stats::handed_over();
             self.commit(reply);
         }
         if let Some(queue) = self.desk.take_order() {
@@ -383,6 +389,9 @@ impl Worker {
         let sleeps = !found && self.desk.mailbox.may_sleep();
         let done = self.ring.submit_and_wait(u32::from(sleeps), None);
         self.desk.mailbox.awake();
+        if sleeps {
+            stats::woken();
+        }
         done
     }
 
@@ -449,6 +458,7 @@ impl Worker {
             }
         }
         self.waiting = 0;
+        stats::batch(u64::from(handlers));
         let batch = begin.map(|begin| (handlers, now() - begin));
         if let Some((handlers, time)) = batch.or(self.watch.take_time()) {
             self.queue(self.queue).pace.served(handlers, time);

@@ -16,12 +16,10 @@ use crate::log::error;
 
 /// A vector of one buffer in memory.
 fn memory(mem: *mut c_void, size: size_t) -> FuseBufvec {
-    FuseBufvec {
-        count: 1,
-        idx: 0,
-        off: 0,
-        buf: [FuseBuf { size, flags: 0, mem, fd: -1, pos: 0, mem_size: 0 }],
-    }
+    let mut buf = FuseBuf::memory(mem, size);
+    // As FUSE_BUFVEC_INIT has it.
+    buf.set_room(0);
+    FuseBufvec { count: 1, idx: 0, off: 0, buf: [buf] }
 }
 
 /// Frees what a layer's read_buf delivered: each buffer in memory, and the vector.

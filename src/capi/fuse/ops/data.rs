@@ -97,8 +97,7 @@ impl Call<'_> {
             let size = fuse_buf_size(pieces);
             let _ = self.reply_filled(size, |_, room| {
                 let mem = room.as_ptr().cast();
-                let buf = FuseBuf { size, flags: 0, mem, fd: -1, pos: 0, mem_size: size };
-                let mut place = FuseBufvec { count: 1, idx: 0, off: 0, buf: [buf] };
+                let mut place = FuseBufvec { count: 1, idx: 0, off: 0, buf: [FuseBuf::memory(mem, size)] };
                 let copied = fuse_buf_copy(&raw mut place, pieces, SPLICE_MOVE);
                 count(copied as i64).map(|length| length as usize)
             });
