@@ -81,7 +81,8 @@ EXTRA_SOURCES = {"notify_ll": [str(HERE / "fs" / "notify_orders.c")],
 BINARIES = ["notify_ll", "backing_ll", "splice_io_ll", "probe_ll", "memfs_ll", "memfs_ll+asan", "empty_ll",
             "want_ll@30", "want_ll@35", "own_loop_ll", "custom_io_ll", "cycles_ll", "loop_again_ll", "deny_uring",
             "lowops_ll", "ioctl_compat", "cuse_fake", "helpers", "features_ll", "path_fs", "hello", "path_steps@30",
-            "path_steps@31", "path_steps@35", "path_steps@311", "path_steps@312", "path_steps@318"]
+            "path_steps@31", "path_steps@32", "path_steps@35", "path_steps@311", "path_steps@312", "path_steps@317",
+            "path_steps@318"]
 
 
 def child(test, env, pipe):
