@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * client: keeps a mounted nullfs busy and prints, on one line,
+ * client: keeps a mounted nullfs or nullhl busy and prints, on one line,
  *
  *   operations per second, operations done, p50 and p99 of the latency in us,
  *   CPU seconds used, CPU seconds that the processes of -b used
@@ -10,6 +10,8 @@
  * OPERATION: stat      of a known name                     1 request
  *            open      open and close                      2 requests
  *            create    create, close and unlink            4 requests, 1 forget
+ *            deep      stat of a name below 19 directories 1 request
+ *            list      all names of a directory            3 requests or more
  *            read      pread of KIB at a random offset     1 request
  *            write     pwrite of KIB at a random offset    1 request
  *            seqread   pread of KIB after the last one     1 request
@@ -23,6 +25,7 @@
  * those of the whole run.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -43,6 +46,8 @@
 #define MAX_THREADS 512
 #define WARM_UP 0.25
 #define FILE_SIZE (64L << 20)
+#define DEEP 19
+#define LISTED 10000 /* entries of a directory of nullhl */
 
 /* Latencies are counted in SLICES parts of each power of two of ns. */
 #define SLICES 16
@@ -65,6 +70,7 @@ struct operation {
 	bool (*run)(struct client *);
 	bool opens;
 	char file;
+	int depth;
 };
 
 static struct client clients[MAX_THREADS];
@@ -103,6 +109,21 @@ static bool do_stat(struct client *c)
 	struct stat st;
 
 	return stat(c->path, &st) == 0;
+}
+
+static bool do_list(struct client *c)
+{
+	DIR *d = opendir(c->path);
+	unsigned entries = 0;
+
+	if (d == NULL)
+		return false;
+	errno = 0;
+	while (readdir(d) != NULL)
+		entries++;
+	if (errno == 0 && entries < LISTED)
+		errno = ENODATA;
+	return errno == 0 && closedir(d) == 0;
 }
 
 static bool do_open(struct client *c)
@@ -147,15 +168,17 @@ static bool do_buffered(struct client *c)
 }
 
 static const struct operation operations[] = {
-	{ "stat", do_stat, false, 'f' },
-	{ "open", do_open, false, 'f' },
-	{ "create", do_create, false, 'n' },
-	{ "read", do_read, true, 'f' },
-	{ "write", do_write, true, 'f' },
-	{ "seqread", do_seqread, true, 'f' },
-	{ "seqwrite", do_seqwrite, true, 'f' },
-	{ "buffered", do_buffered, true, 'f' },
-	{ NULL, NULL, false, 0 },
+	{ "stat", do_stat, false, 'f', 0 },
+	{ "open", do_open, false, 'f', 0 },
+	{ "create", do_create, false, 'n', 0 },
+	{ "deep", do_stat, false, 'f', DEEP },
+	{ "list", do_list, false, 'l', 0 },
+	{ "read", do_read, true, 'f', 0 },
+	{ "write", do_write, true, 'f', 0 },
+	{ "seqread", do_seqread, true, 'f', 0 },
+	{ "seqwrite", do_seqwrite, true, 'f', 0 },
+	{ "buffered", do_buffered, true, 'f', 0 },
+	{ NULL, NULL, false, 0, 0 },
 };
 
 /* ---- measuring ------------------------------------------------------------ */
@@ -313,6 +336,15 @@ static void end_hogs(void)
 	}
 }
 
+static void set_path(struct client *c, int number)
+{
+	char below[2 * DEEP + 1] = "";
+
+	for (int i = 0; i < operation->depth; i++)
+		strcat(below, "d/");
+	snprintf(c->path, sizeof(c->path), "%s/%s%c%d", dir, below, operation->file, number);
+}
+
 static void start_clients(void)
 {
 	for (int i = 0; i < threads; i++) {
@@ -323,7 +355,7 @@ static void start_clients(void)
 		if (c->buf == NULL)
 			die("memory");
 		memset(c->buf, 1, block);
-		snprintf(c->path, sizeof(c->path), "%s/%c%d", dir, operation->file, i);
+		set_path(c, i);
 		if ((errno = pthread_create(&c->thread, NULL, client_main, c)) != 0)
 			die("pthread_create");
 	}

@@ -56,6 +56,7 @@ def build(prefix, limit):
     fuse = [f"-I{prefix}/include/fuse3", f"-L{prefix}/lib",
             "-Wl,--unresolved-symbols=ignore-in-shared-libs", "-lfuse3", "-pthread"]
     sources = {"client": [HERE / "client.c", "-pthread"], "nullfs": [HERE / "nullfs.c", *fuse],
+               "nullhl": [HERE / "nullhl.c", *fuse],
                "passthrough": [HERE.parent / "c-examples" / "passthrough_ll.c", *fuse]}
     if limit:
         sources["limit"] = [HERE / "limit.c", "-luring", "-pthread"]

@@ -100,6 +100,17 @@ def handlers():
     yield from each("foreign", ("answer_threads=2",), ("1", "8", "32"), 1.05)
 
 
+def high_level():
+    """Filesystems written to fuse.h: what the path layer adds to the transport."""
+    goals = {"1": 2.0, "8": 1.3, "32": 1.05}
+    # A list is opendir, releasedir, and a readdir for each buffer of at least 32 KiB.
+    for operation, requests in (("stat", 1), ("open", 2), ("create", 4), ("deep", 1), ("list", 3)):
+        for who, goal in goals.items():
+            yield Workload(f"hl{operation}/{who}", Client(operation, clients=int(who)), goal, requests,
+                           fs="nullhl", full_load=who != "1", quick=who == "8" and operation in ("stat", "deep", "list"),
+                           **({"unit": "op/s", "scale": 1} if operation == "list" else {}))
+
+
 def passthrough():
     # Each file costs a lookup, a create and a release, most of them more.
     yield Workload("untar/1", Tree("untar"), 1.05, 2, fs="passthrough", unit="files/s", scale=1, quick=True)
@@ -122,7 +133,7 @@ WORKLOADS = [
     *small("create", "create", 4, EVERYBODY, quick=("8",)),
     *small("read4k", "read", 1, EVERYBODY, quick=("1", "8", "32"), limit=True),
     *small("write4k", "write", 1, ("1", "8"), quick=("8",), limit=True),
-    *streams(), *aio(), *handlers(), *passthrough(),
+    *streams(), *aio(), *handlers(), *high_level(), *passthrough(),
     Workload("idle/0", Idle(), None, 0, unit="wakes/s", scale=1, quick=True),
 ]
 

@@ -6,6 +6,8 @@
 #   tests/run.sh --quick          without mounting anything
 #   tests/run.sh -k NAME          mount tests with this in their name only
 #   tests/run.sh --transport T    mount tests on dev or on ring only
+#   tests/run.sh --long           what is random or large for longer: the model for 5 minutes at a stretch, fsx for a
+#                                 million operations in each way, a table of a million nodes; about an hour
 #
 # A step that fails does not stop the others. The last line is `N passed, N failed`: each cargo and mount test counts,
 # and of the other steps each check. The exit status is 0 if none failed. Logs and builds are in build-test/.
@@ -30,13 +32,17 @@ job=
 here_since=$SECONDS
 
 usage() {
-	sed -n '3,12s/^# \{0,1\}//p' "$0"
+	sed -n '3,14s/^# \{0,1\}//p' "$0"
 	exit "$1"
 }
 
 while [ $# -gt 0 ]; do
 	case $1 in
 	--quick) quick=yes ;;
+	--long)
+		export RINGFUSE_MODEL_SECONDS=300 RINGFUSE_MODEL_NODES=1000000 FSX_OPERATIONS=1000000
+		limit=7200
+		;;
 	-k | --transport)
 		[ $# -ge 2 ] || usage 2
 		mount_args+=("$1" "$2")
@@ -319,7 +325,7 @@ step 'interface: every FUSE_USE_VERSION' hide one 200 abi_programs
 step 'C programs' show lines 200 c_programs
 [ -n "$quick" ] || step 'Python binding' hide one 120 python_binding
 [ -n "$quick" ] || step 'POSIX test suite' hide one 240 posix_tools
-[ -n "$quick" ] || step 'mounts' show lines 800 mounts
+[ -n "$quick" ] || step 'mounts' show lines $((limit - 370)) mounts
 
 printf '\n== summary, after %d s\n' $((SECONDS - here_since))
 printf '%s\n' "${table[@]}"

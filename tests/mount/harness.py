@@ -157,11 +157,14 @@ def held_connections(pid):
 
 
 def connections(directory):
-    """Connections of this test, remembered by the daemons that made them."""
+    """Connections of this test, remembered by the daemons that made them. The kernel uses their numbers again: what is
+    mounted elsewhere by now belongs to somebody else."""
     try:
-        return sorted(set(Path(directory, "connections").read_text().split()))
+        made = set(Path(directory, "connections").read_text().split())
     except OSError:
         return []
+    mine = mounts_below(directory)
+    return sorted(made - {str(number) for point, number in mounts_below("") if (point, number) not in mine})
 
 
 def free_everything(pids, directory):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Mounts of path_fs, the high-level test filesystem: a directory seen through `fuse.h`, with a record of all calls."""
 import contextlib
+import functools
 import itertools
 import re
 from pathlib import Path
@@ -9,6 +10,16 @@ from harness import check, wait_for
 
 COUNT = itertools.count()
 BOTH = ((), ("-s",))  # several threads, and one
+
+
+def both_loops(function):
+    """Runs a test with several threads, and then with one."""
+    @functools.wraps(function)
+    def run(env):
+        for env.loop in BOTH:
+            function(env)
+        env.loop = ()
+    return run
 
 
 class PathFs:
@@ -23,7 +34,7 @@ class PathFs:
         self.record = env.dir / f"record{number}"
         variables = {"PATHFS_SOURCE": str(self.source), "PATHFS_LOG": str(self.record),
                      **{f"PATHFS_{k.upper()}": v for k, v in words.items()}}
-        self.daemon = env.start("path_fs", *options, extra_env=variables, mode=mode, wait=wait)
+        self.daemon = env.start("path_fs", *getattr(env, "loop", ()), *options, extra_env=variables, mode=mode, wait=wait)
         self.mnt = Path(self.daemon.mnt)
         self.seen = 0
 

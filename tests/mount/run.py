@@ -31,7 +31,8 @@ MODULES = ["t_basic", "t_ops", "t_notify", "t_passthrough",
            "t_transport", "t_threads", "t_replies", "t_ends", "t_faults", "t_embed",
            "t_bad_input", "t_lowlevel_ops", "t_lowlevel_locks", "t_lowlevel_conn",
            "t_cuse", "t_helpers", "t_lowlevel_limits", "t_path_ops", "t_path_options", "t_path_main",
-           "t_path_python", "t_path_examples", "t_path_model", "t_path_posix", "t_stat", "t_tool"]
+           "t_path_python", "t_path_examples", "t_path_model", "t_path_posix", "t_path_waits",
+           "t_interrupted", "t_path_memory", "t_stat", "t_tool"]
 
 
 class Builder:
@@ -81,7 +82,8 @@ EXTRA_SOURCES = {"notify_ll": [str(HERE / "fs" / "notify_orders.c")],
 BINARIES = ["notify_ll", "backing_ll", "splice_io_ll", "probe_ll", "memfs_ll", "memfs_ll+asan", "empty_ll",
             "want_ll@30", "want_ll@35", "own_loop_ll", "custom_io_ll", "cycles_ll", "loop_again_ll", "deny_uring",
             "lowops_ll", "ioctl_compat", "cuse_fake", "helpers", "features_ll", "path_fs", "hello", "path_steps@30",
-            "path_steps@31", "path_steps@35", "path_steps@311", "path_steps@312", "path_steps@318"]
+            "path_steps@31", "path_steps@32", "path_steps@35", "path_steps@311", "path_steps@312", "path_steps@317",
+            "path_steps@318"]
 
 
 def child(test, env, pipe):

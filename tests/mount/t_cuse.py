@@ -46,6 +46,15 @@ def device_from_begin_to_end(env):
         check(calls == want, f"{options}: {calls}")
 
 
+@test("cuse", transports=("dev",), timeout=60)
+def device_step_by_step(env):
+    """cuse_lowlevel_setup, a loop of the program's choice, cuse_lowlevel_teardown."""
+    for options in (["-f"], ["-s", "-f"]):
+        calls = asked(run(env, "steps", *options))
+        want = [call for call in CALLS if "-s" not in options or call != "read 13 0 fh 77"]
+        check(calls == want, f"{options}: {calls}")
+
+
 @test("cuse", transports=("dev",))
 def device_in_the_background(env):
     """Without -f a daemon serves the device; its end is clean, too."""

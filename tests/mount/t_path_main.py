@@ -80,7 +80,7 @@ def path_main_real(env):
 @test("path main")
 def path_step_by_step(env):
     """fuse_new, fuse_mount, fuse_loop or fuse_loop_mt, fuse_destroy, as each FUSE_USE_VERSION has them."""
-    for version in (30, 31, 35, 311, 312, 318):
+    for version in (30, 31, 32, 35, 311, 312, 317, 318):
         for threads in BOTH:
             fs = env.start(f"path_steps@{version}", *threads, "-o", "remember=5", mode="foreground")
             equal(Path(fs.path("version")).read_text(), f"{version}\n", "content")

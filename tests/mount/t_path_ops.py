@@ -13,9 +13,10 @@ import sys
 from pathlib import Path
 
 from harness import check, libc, mounts_below, wait_for
-from pathfs import BOTH, path_fs
+from pathfs import BOTH, both_loops, path_fs
 from registry import test
 from t_basic import equal, raises, rename2
+from t_lowlevel_ops import AT_EMPTY_PATH, AT_FORCE_SYNC, BASIC, BTIME, statx
 
 GET, DOUBLE = 0x80047001, 0xC0047002
 
@@ -139,6 +140,7 @@ def path_files(env):
 
 
 @test("path ops")
+@both_loops
 def path_data_of_all_sizes(env):
     """Content comes through as it is: read and write, and vectors of descriptors and of memory in pieces."""
     content = os.urandom(1_500_001)
@@ -220,6 +222,7 @@ def seek_in(path, names):
 
 
 @test("path ops")
+@both_loops
 def path_plus_entries_are_looked_up(env):
     """What readdir delivers with all attributes needs no lookup; without, it does."""
     for how, calls in (("plus", 0), ("whole", 3)):
@@ -371,6 +374,7 @@ def path_poll(env):
 
 
 @test("path ops")
+@both_loops
 def path_bmap(env):
     """bmap, on a mount of a block device; that one is told of its end by the kernel."""
     image = env.dir / "image"
@@ -394,11 +398,27 @@ def path_bmap(env):
 
 
 @test("path ops")
+@both_loops
 def path_statx(env):
-    """statx(2): the operation where it exists, getattr where it doesn't."""
+    """statx(2): the operation where it exists, by path and by open file; getattr where it doesn't."""
+    with path_fs(env) as fs:
+        (fs.source / "f").write_text("12345")
+        below = statx(-100, str(fs.source / "f"), 0, BASIC | BTIME)
+        got = statx(-100, fs("f"), AT_FORCE_SYNC, BASIC | BTIME)
+        fs.called(r"statx /f fi=0")
+        equal((got.btime, got.btime_nsec, got.size), (below.btime, below.btime_nsec, 5), "birth time and size")
+        check(got.mask & BTIME, "the birth time is not said to be known")
+        with open(fs("f")) as file:
+            fs.mark()
+            equal(statx(file.fileno(), "", AT_EMPTY_PATH | AT_FORCE_SYNC, BASIC | BTIME).btime, below.btime, "of a file")
+            fs.called(r"statx /f fi=[01]")
+    with path_fs(env, cfg="uid=17,set_uid=1") as fs:
+        (fs.source / "f").touch()
+        equal(statx(-100, fs("f"), AT_FORCE_SYNC, BASIC | BTIME).uid, 17, "the owner that uid= says")
     with path_fs(env, without="statx") as fs:
         (fs.source / "f").write_text("12345")
         equal(os.stat(fs("f")).st_size, 5, "size")
+        check(statx(-100, fs("f"), AT_FORCE_SYNC, BASIC | BTIME).mask & BTIME == 0, "a birth time from nowhere")
         check(fs.count("getattr") > 0, "getattr")
 
 
@@ -439,6 +459,7 @@ def path_context(env):
 
 
 @test("path ops")
+@both_loops
 def path_umask_in_context(env):
     """mkdir gets the mode with the umask applied."""
     with path_fs(env) as fs:
@@ -448,10 +469,15 @@ def path_umask_in_context(env):
         fs.called(r"mkdir /d mode=700")
 
 
-@test("path ops")
-def path_errors(env):
-    """The error that an operation returns is the error that the client gets."""
-    actions = {
+def file_of(fs, flags=os.O_RDWR):
+    return os.open(fs("f"), flags)
+
+
+def failing():
+    """For each operation whose error a client can see, what makes the client call it on f, d and l."""
+    return {
+        "getattr": lambda fs: os.stat(fs("new")),
+        "access": lambda fs: os.access(fs("f"), os.R_OK) or denied(),
         "readlink": lambda fs: os.readlink(fs("l")),
         "mknod": lambda fs: os.mknod(fs("n1"), 0o600 | stat.S_IFIFO),
         "mkdir": lambda fs: os.mkdir(fs("n2")),
@@ -473,14 +499,39 @@ def path_errors(env):
         "getxattr": lambda fs: os.getxattr(fs("f"), "user.x"),
         "listxattr": lambda fs: os.listxattr(fs("f")),
         "removexattr": lambda fs: os.removexattr(fs("f"), "user.x"),
+        "read": lambda fs: os.pread(file_of(fs), 10, 0),
+        "write": lambda fs: os.pwrite(file_of(fs), b"x", 0),
         "read_buf": lambda fs: Path(fs("f")).read_bytes(),
-        "write_buf": lambda fs: os.pwrite(os.open(fs("f"), os.O_WRONLY), b"x", 0),
-        "fsync": lambda fs: os.fsync(os.open(fs("f"), os.O_WRONLY)),
-        "flush": lambda fs: os.close(os.open(fs("f"), os.O_WRONLY)),
-        "fallocate": lambda fs: os.posix_fallocate(os.open(fs("f"), os.O_WRONLY), 0, 10),
+        "write_buf": lambda fs: os.pwrite(file_of(fs), b"x", 0),
+        "fsync": lambda fs: os.fsync(file_of(fs)),
+        "fsyncdir": lambda fs: os.fsync(os.open(fs("d"), os.O_RDONLY)),
+        "flush": lambda fs: os.close(file_of(fs)),
+        "fallocate": lambda fs: os.posix_fallocate(file_of(fs), 0, 10),
+        "lseek": lambda fs: os.lseek(file_of(fs), 0, os.SEEK_DATA),
+        "copy_file_range": lambda fs: os.copy_file_range(file_of(fs), file_of(fs), 3, 0, 3),
+        "ioctl": lambda fs: fcntl.ioctl(file_of(fs), GET, bytearray(4)),
+        "lock": lambda fs: fcntl.lockf(file_of(fs), fcntl.LOCK_EX),
+        "flock": lambda fs: fcntl.flock(file_of(fs), fcntl.LOCK_EX),
+        "statx": lambda fs: statx(-100, fs("f"), AT_FORCE_SYNC, BASIC | BTIME),
     }
-    for op, action in actions.items():
-        with path_fs(env, fail=f"{op}={errno.ENOSPC}", cfg="direct_io=1") as fs:
+
+
+def without(op):
+    """read and write are called where the other form is missing."""
+    return f"{op}_buf" if op in ("read", "write") else ""
+
+
+def denied():
+    """os.access() keeps the error to itself."""
+    raise OSError(errno.ENOSPC, "access")
+
+
+@test("path ops")
+@both_loops
+def path_errors(env):
+    """The error that an operation returns is the error that the client gets."""
+    for op, action in failing().items():
+        with path_fs(env, fail=f"{op}={errno.ENOSPC}", cfg="direct_io=1", without=without(op)) as fs:
             (fs.source / "f").write_text("content")
             (fs.source / "d").mkdir()
             (fs.source / "l").symlink_to("f")

@@ -2,6 +2,7 @@
  *
  * A character device over a socket pair, with the kernel played here:
  *   cuse_fake main ARGS...   cuse_lowlevel_main, whose open of /dev/cuse gets one end of the pair
+ *   cuse_fake steps ARGS...  the same by cuse_lowlevel_setup, a loop and cuse_lowlevel_teardown
  *   cuse_fake custom ARGS... cuse_lowlevel_new, fuse_session_custom_io and a loop
  *   cuse_fake real ARGS...   cuse_lowlevel_main with the machine's own /dev/cuse
  *   cuse_fake large          a description that is too long
@@ -175,10 +176,25 @@ static int custom(int argc, char **argv)
 	return ret != 0;
 }
 
+/* What cuse_lowlevel_main() does. */
+static int steps(int argc, char **argv)
+{
+	int multithreaded = -1, ret;
+	struct fuse_session *se = cuse_lowlevel_setup(argc, argv, &info, &ops, &multithreaded, "me");
+
+	if (se == NULL || multithreaded != (strcmp(argv[1], "-s") != 0))
+		return 1;
+	ret = multithreaded ? fuse_session_loop_mt(se, NULL) : fuse_session_loop(se);
+	cuse_lowlevel_teardown(se);
+	return ret != 0;
+}
+
 static int device(const char *mode, int argc, char **argv)
 {
 	if (!strcmp(mode, "custom"))
 		return custom(argc, argv);
+	if (!strcmp(mode, "steps"))
+		return steps(argc, argv);
 	return cuse_lowlevel_main(argc, argv, &info, &ops, "me");
 }
 

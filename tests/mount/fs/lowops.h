@@ -6,7 +6,8 @@
  * The root has the files a, b and c, the directory d, and what was made without
  * a name. Reads of c from 12 MiB on wait. The root's extended attributes control
  * it:
- *   user.fail    "OP ERRNO"  that operation fails from now on; "" ends it
+ *   user.fail    "OP ERRNO"  that operation fails from now on, and with an ERRNO
+ *                            of 0 it waits for user.release; "" ends it
  *   user.ready   "MASK"      what poll answers; waiting clients are told
  *   user.release ""          blocked handlers go on
  * and tell: user.who: who asks for this attribute, user.outcome: what the last

@@ -27,9 +27,17 @@ void trace(const char *format, ...)
 
 int fails(fuse_req_t req, const char *op)
 {
+	int error = failing_with;
+
 	if (strcmp(failing, op))
 		return 0;
-	outcome = fuse_reply_err(req, failing_with);
+	if (error == 0) {
+		pthread_mutex_lock(&lock);
+		trace("waits %s", op);
+		error = block(req);
+		pthread_mutex_unlock(&lock);
+	}
+	outcome = fuse_reply_err(req, error);
 	return 1;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0
  *
  * What the two halves of memfs_ll share: memfs_ll.c has nodes, names and data,
- * memfs_more.c directories, xattrs and statfs.
+ * memfs_more.c directories, xattrs, statfs and the wait for an interrupt.
  */
 #ifndef TEST_MEMFS_H
 #define TEST_MEMFS_H
@@ -22,6 +22,7 @@ extern size_t largest_write, largest_read, max_write;
 struct node *node(fuse_ino_t ino);
 int begin(fuse_req_t req, enum op op);
 void end(fuse_req_t req, int error);
+int wait_for_interrupt(fuse_req_t req, enum op op);
 struct fuse_entry_param entry_of(struct node *n);
 
 void m_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);

@@ -7,7 +7,8 @@
  *                   data (fuse_reply_data)
  * MEMFS_DIRECT=1    direct I/O
  *
- * Setting the root's xattr user.fail to "OP ERRNO" makes the next OP fail;
+ * Setting the root's xattr user.fail to "OP ERRNO" makes the next OP fail, and
+ * "OP 0" makes it wait until its client is interrupted;
  * reading its user.calls gives "OP COUNT" lines and the largest write.
  */
 #include "memfs.h"
@@ -43,7 +44,7 @@ int begin(fuse_req_t req, enum op op)
 	if (fail) {
 		fail_op = N_OPS;
 		pthread_mutex_unlock(&lock);
-		fuse_reply_err(req, (int)fail_errno);
+		fuse_reply_err(req, fail_errno ? (int)fail_errno : wait_for_interrupt(req, op));
 	}
 	return !fail;
 }

@@ -3,6 +3,7 @@
  * memfs_ll: directories, extended attributes and statfs.
  */
 #include "memfs.h"
+#include <time.h>
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
 
@@ -85,6 +86,44 @@ void m_statfs(fuse_req_t req, fuse_ino_t ino)
 		return;
 	pthread_mutex_unlock(&lock);
 	fuse_reply_statfs(req, &st);
+}
+
+struct waiter {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	int interrupted;
+};
+
+static void interrupted(fuse_req_t req, void *data)
+{
+	struct waiter *w = data;
+
+	(void)req;
+	pthread_mutex_lock(&w->lock);
+	w->interrupted = 1;
+	pthread_cond_signal(&w->changed);
+	pthread_mutex_unlock(&w->lock);
+}
+
+/* Returns the error to answer with: what the client is told, or that the wait was in vain. */
+int wait_for_interrupt(fuse_req_t req, enum op op)
+{
+	struct waiter w = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0 };
+	struct timespec end;
+	int told;
+
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += 10;
+	fprintf(stderr, "waits: %s\n", op_names[op]);
+	fuse_req_interrupt_func(req, interrupted, &w);
+	pthread_mutex_lock(&w.lock);
+	while (!w.interrupted && pthread_cond_timedwait(&w.changed, &w.lock, &end) == 0)
+		;
+	pthread_mutex_unlock(&w.lock);
+	told = fuse_req_interrupted(req);
+	fuse_req_interrupt_func(req, NULL, NULL);
+	fprintf(stderr, "waited: %s %d\n", op_names[op], told && w.interrupted);
+	return told && w.interrupted ? EINTR : EDOM;
 }
 
 static void set_fail(const char *value, size_t size)

@@ -36,25 +36,7 @@ static int p_create(const char *path, mode_t mode, struct fuse_file_info *fi)
 	return keep(fi, openat(source, below(path), open_flags(fi) | O_CREAT, mode));
 }
 
-/* A read of a file called "slow" waits until it is interrupted, at most 5 s. */
-static int read_slowly(void)
-{
-	int signals = 0;
-
-	for (int i = 0; i < 500; i++) {
-		struct timespec tick = { 0, 10000000 };
-
-		if (nanosleep(&tick, NULL) == -1 && errno == EINTR)
-			signals++;
-		if (fuse_interrupted()) {
-			record("interrupted signals=%d", signals);
-			return -EINTR;
-		}
-	}
-	record("not interrupted signals=%d", signals);
-	return 0;
-}
-
+/* A read of a file called "slow" waits until it is interrupted, a write to it takes a while. */
 static int is_slow(const char *path)
 {
 	const char *name = path ? strrchr(path, '/') : NULL;
@@ -68,7 +50,7 @@ static int p_read(const char *path, char *buf, size_t size, off_t off, struct fu
 
 	OPERATION("read", "read %s size=%zu off=%ld", shown(path), size, (long)off);
 	if (is_slow(path))
-		return read_slowly();
+		return wait_interrupted("read");
 	len = pread(fd_of(fi), buf, size, off);
 	return len == -1 ? -errno : (int)len;
 }
@@ -116,6 +98,8 @@ static int p_write_buf(const char *path, struct fuse_bufvec *buf, off_t off, str
 	struct fuse_bufvec to = FUSE_BUFVEC_INIT(fuse_buf_size(buf));
 
 	OPERATION("write_buf", "write_buf %s size=%zu off=%ld", shown(path), fuse_buf_size(buf), (long)off);
+	if (is_slow(path))
+		usleep(300000);
 	to.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
 	to.buf[0].fd = fd_of(fi);
 	to.buf[0].pos = off;

@@ -39,11 +39,43 @@ int listed(const char *variable, const char *word)
 	return list != NULL && lookup(list, word) != NULL;
 }
 
+int wait_interrupted(const char *operation)
+{
+	int signals = 0, late = 0;
+
+	for (int i = 0; i < 500; i++) {
+		struct timespec tick = { 0, 10000000 };
+
+		if (nanosleep(&tick, NULL) == -1 && errno == EINTR)
+			signals++;
+		/* The signal may come a moment after the word. */
+		if (fuse_interrupted() && (signals > 0 || late++ == 120)) {
+			record("interrupted %s signals=%d", operation, signals);
+			return -EINTR;
+		}
+	}
+	record("not interrupted %s signals=%d", operation, signals);
+	return 0;
+}
+
+/* Until there is a file ".go" in the source, at most 5 s. */
+static void wait_for_go(void)
+{
+	for (int i = 0; i < 500 && faccessat(source, ".go", F_OK, 0) != 0; i++)
+		usleep(10000);
+}
+
 int failure(const char *operation)
 {
+	static atomic_int waited; /* once: closing a file calls lock again */
 	const char *list = getenv("PATHFS_FAIL");
 	const char *number = list ? lookup(list, operation) : NULL;
 
+	if (number != NULL && listed("PATHFS_EXTRA", "wait") && !atomic_exchange(&waited, 1))
+		wait_interrupted(operation);
+	list = getenv("PATHFS_HOLD");
+	if (list != NULL && lookup(list, operation) != NULL)
+		wait_for_go();
 	return number ? -atoi(number) : 0;
 }
 

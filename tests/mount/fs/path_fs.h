@@ -9,6 +9,7 @@
  *   PATHFS_WITHOUT  operations to leave out: a,b
  *   PATHFS_ONLY     the operations to keep, all others are left out
  *   PATHFS_FAIL     operations that fail: read=5,mkdir=28
+ *   PATHFS_HOLD     operations that wait until the source has a file ".go"
  *   PATHFS_READDIR  pieces (with offsets, else all at once), plus (with attributes)
  *   PATHFS_EXTRA    words that are looked for in the sources
  */
@@ -51,6 +52,9 @@ extern int source;
 
 /* Adds a line to the record. */
 __attribute__((format(printf, 1, 2))) void record(const char *fmt, ...);
+
+/* Waits until the client is interrupted, at most 5 s; -EINTR if it was, and 0 if not. */
+int wait_interrupted(const char *operation);
 
 /* What an operation returns instead of doing anything; 0 if it shall work. */
 int failure(const char *operation);
