@@ -6,7 +6,6 @@ built=/mnt/built   # where a relinked program is installed
 expected=ring      # the transport; a program with a loop of its own says dev
 daemon=            # the process that serves the mount
 seen_at_start=0    # completions on its rings by then
-[ "$library" = ours ] || expected=dev
 
 # ---- starting and ending ------------------------------------------------------------------------------------------
 
@@ -182,6 +181,16 @@ all_of() {
 	return $bad
 }
 
+# A loop device for an image. It is marked to go away with its last user, before it has one: the one given the time for
+# that is a process that ends with the test.
+block_device() { # IMAGE
+	local device
+	device=$(losetup -f --show "$1")
+	sleep 1000 <"$device" >/dev/null &
+	losetup -d "$device"
+	echo "$device"
+}
+
 # Several processes read everything at once, each comparing with what the other side says.
 readers() { # MOUNT SIDE [PROCESSES]
 	local jobs=() i
@@ -227,7 +236,7 @@ writers() { # MOUNT [PROCESSES]
 links() { # MOUNT [COUNT]: hard and symbolic links; COUNT is what the filesystem says of a file with two names
 	echo 'content of a link' >"$1/first"
 	ln "$1/first" "$1/second"
-	[ "$(stat -c %h "$1/first")" = "${2:-2}" ]
+	[ "${2:-2}" = any ] || [ "$(stat -c %h "$1/first")" = "${2:-2}" ]
 	ln -s first "$1/symbolic"
 	cmp "$1/symbolic" "$1/second"
 	rm "$1/first"

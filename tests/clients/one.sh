@@ -16,7 +16,9 @@ trap 'echo "failed: ${BASH_SOURCE[0]##*/}:$LINENO: $BASH_COMMAND (exit $?)" >&2'
 . "$here/lib.sh"
 # shellcheck source=/dev/null
 . "$file"
+[ "$library" = ours ] || expected=dev
 
+mount --bind "$tree" "$tree" # so that a program can change the propagation of its root
 mount --bind "$work" /mnt
 mount --make-shared /mnt
 for pair in /mnt:mnt "$prefix":srv /dev:dev; do mount --rbind "${pair%%:*}" "$tree/${pair##*:}"; done
