@@ -126,7 +126,7 @@ unpack() {
 		sed -n 's/^Version: //p' "$dsc" | head -n 1 >/mnt/version
 		dpkg-source --no-check -x "$dsc" /mnt/source >/dev/null
 	else
-		tarball=$(find "$from" -name '*.orig.tar.?z' | sort | head -n 1)
+		tarball=$(for suite in $suites; do find "$from/$suite" -name '*.orig.tar.?z' 2>/dev/null || true; done | head -n 1)
 		[ -n "$tarball" ] || { echo "apt-get source could not fetch ${source:?} in any of the suites $suites"; return 1; }
 		basename "$tarball" | sed 's/.*_\(.*\)\.orig.*/\1, unpatched/' >/mnt/version
 		mkdir /mnt/source
@@ -270,4 +270,54 @@ refuses_writes() { # MOUNT
 	local said
 	if said=$(touch "$1/new" 2>&1); then return 1; fi
 	case $said in *'Read-only file system'* | *'Permission denied'* | *'not implemented'* | *'not permitted'*) ;; *) echo "$said"; return 1 ;; esac
+}
+
+# ---- messages -----------------------------------------------------------------------------------------------------
+
+# What users get wrong with any filesystem on the library, for a command that lacks only the mount point.
+usual_mistakes() { # COMMAND
+	local user='setpriv --reuid 65534 --regid 65534 --clear-groups' option
+	wrong+=("${1%% *}" "${1%% *} --version" "${1%% *} -V" "$1" "$1 /mnt/nowhere" "$1 /mnt/plain" "$1 /mnt/m /mnt/m" "$1 ''"
+		"$1 /mnt/m --nonsense" "$user $1 /mnt/m" "$user $1 -o allow_other /mnt/m"
+		"mount --bind /dev/null /dev/fuse; $1 /mnt/m; s=\$?; umount /dev/fuse; exit \$s"
+		"PATH=/nowhere:/usr/sbin; /usr/bin/$user /usr/bin/$1 /mnt/m")
+	for option in nonsense nonempty max_threads=0 max_threads=x max_threads=-1 max_idle_threads=x max_idle_threads=-7 \
+		uid=x umask=9 attr_timeout=x modules=nosuch modules=subdir modules=subdir,subdir=x modules=iconv,from_code=x \
+		clone_fd=x fsname subtype=a:b max_read=x max_read=1 blksize=3 user=me ro,rw dev,suid auto_unmount context=x \
+		io_uring_q_depth=x; do
+		wrong+=("$1 -o $option /mnt/m")
+	done
+}
+
+# Runs a command line of the tree with one library, and prints what it says and its exit status.
+says() { # ours|debian COMMAND
+	local status=0 path=
+	[ "$1" = debian ] || path=/srv/lib
+	timeout 10 chroot "$tree" env PATH=/usr/sbin:/usr/bin:/sbin:/bin ${path:+LD_LIBRARY_PATH=$path} \
+		sh -c "cd /mnt; $2" </dev/null >/mnt/said 2>&1 || status=$?
+	sed -n 's/^[^ ]* \(\/mnt[^ ]*\) fuse.*/\1/p' /proc/self/mounts | while read -r path; do umount -l "$path" 2>/dev/null || true; done
+	sed 's/0x[0-9a-f]\{6,\}/ADDRESS/g' /mnt/said
+	echo "exit status $status"
+}
+
+# The wrong command lines of a program, with both libraries; what differs goes to /mnt/messages.
+compare_messages() {
+	local command
+	wrong=()
+	echo plain >/mnt/plain
+	mistakes
+	: >/mnt/messages
+	for command in "${wrong[@]}"; do
+		says debian "$command" >/mnt/theirs
+		says ours "$command" >/mnt/ours
+		if cmp -s /mnt/theirs /mnt/ours; then
+			echo "same: $command: $(tr '\n' '|' </mnt/ours)"
+		else
+			{
+				echo "    $command"
+				diff /mnt/theirs /mnt/ours | sed 's/^/      /' || true
+			} >>/mnt/messages
+		fi
+	done
+	echo "    ${#wrong[@]} wrong command lines, $(grep -c '^    [^ ]' /mnt/messages || true) with another outcome" >>/mnt/messages
 }

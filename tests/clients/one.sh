@@ -26,11 +26,17 @@ mount -t proc proc "$tree/proc"
 mount --rbind /sys "$tree/sys"
 mount -t tmpfs tmpfs "$tree/run"
 mount -t tmpfs tmpfs "$tree/tmp"
+mount -t tmpfs tmpfs "$tree/media"
+mknod -m 666 "$tree/media/fuse" c 10 229 # a device that other users may open, as udev would make it
+mount --bind "$tree/media/fuse" "$tree/dev/fuse"
 mkdir -p "$m"
+chmod 755 /mnt
+chmod 777 "$m" # for other users
 
 if [ "$kind" = relinked ]; then
 	unpack
-	build >/mnt/build.log 2>&1 || { tail -n 40 /mnt/build.log; false; }
+	build >/mnt/build.log 2>&1 & # a job of its own, since bash ignores errors on the left of ||
+	wait $! || { tail -n 40 /mnt/build.log; false; }
 	linked_with_ours
 else
 	tool dpkg-query -W -f '${Version}' "$package" >/mnt/version

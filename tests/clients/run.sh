@@ -62,6 +62,7 @@ rows() {
 	local file kind
 	for file in "$here"/programs/*.sh; do
 		case $(basename "$file") in *"$only"*) ;; *) continue ;; esac
+		[ -z "$messages" ] || grep -q '^mistakes()' "$file" || continue
 		for kind in $(field "$file" kinds); do
 			[ -z "$only_kind" ] || [ "$kind" = "$only_kind" ] || continue
 			echo "$file $kind"

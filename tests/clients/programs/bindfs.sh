@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # shellcheck shell=bash
-# bindfs: a directory with other owners and modes. Debian's binary is for libfuse 2, so it is there from source only.
+# bindfs: a directory with other owners and modes. Debian 12's and 13's are for libfuse 2: from a newer source only.
 package=bindfs
 kinds=relinked
 tools=''
 source=bindfs
-suites='bookworm trixie sid'
+suites='sid'
 build_needs=''
 
 build() {

@@ -17,3 +17,8 @@ test_it() {
 	diff <(sums "$m" | cut -c 1-64 | sort) <(sums /mnt/input | cut -c 1-64 | sort)
 	stop
 }
+
+mistakes() {
+	mkdir /mnt/input
+	usual_mistakes 'convmvfs -o srcdir=/mnt/input'
+}

@@ -27,3 +27,9 @@ test_it() {
 	readers "$m" /mnt/input 2
 	stop
 }
+
+mistakes() {
+	make_input /mnt/input
+	tool mkfs.erofs --quiet /mnt/image /mnt/input
+	usual_mistakes 'erofsfuse /mnt/image'
+}

@@ -41,3 +41,8 @@ test_it() {
 	[ ! -e "$m/perl" ]
 	stop
 }
+
+mistakes() {
+	mkdir /mnt/lower
+	usual_mistakes 'fuse-overlayfs -o lowerdir=/mnt/lower'
+}

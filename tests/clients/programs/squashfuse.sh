@@ -30,3 +30,9 @@ test_it() {
 	readers "$m" /mnt/input 2
 	terminate $by_signal
 }
+
+mistakes() {
+	make_input /mnt/input
+	tool mksquashfs /mnt/input /mnt/image -quiet -no-progress
+	usual_mistakes "$binary /mnt/image"
+}

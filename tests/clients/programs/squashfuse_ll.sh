@@ -4,3 +4,9 @@
 . "$(dirname "${BASH_SOURCE[0]}")/squashfuse.sh"
 binary=squashfuse_ll
 by_signal=241 # it returns what the loop returned, -SIGTERM
+
+mistakes() {
+	make_input /mnt/input
+	tool mksquashfs /mnt/input /mnt/image -quiet -no-progress
+	usual_mistakes "$binary /mnt/image"
+}

@@ -14,7 +14,8 @@ test_it() {
 		seq "$i" >"in$i"
 		echo ": in$i |> sha256sum %f > %o; sed s/^/x/ %f > out$i.x |> out$i | out$i.x"
 	done >Tupfile
-	echo ': in1 |> for i in $(seq 150); do cat in1; sleep 0.01; done > slow |> slow' >>Tupfile
+	printf 'for i in $(seq 150); do cat in1; sleep 0.01; done\n' >slow.sh
+	echo ': in1 slow.sh |> sh slow.sh > slow |> slow' >>Tupfile
 	program sh -c 'cd /mnt/project && tup init && exec tup -j4' &
 	started
 	sleep 1
