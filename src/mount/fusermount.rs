@@ -26,6 +26,9 @@ const NAME: &str = "fusermount3";
 /// The directory given to the build; programs elsewhere are found through PATH.
 const BUILT_IN: Option<&str> = option_env!("RINGFUSE_FUSERMOUNT_DIR");
 
+/// Where Debian and others have it, for a daemon whose PATH lacks that: libfuse has the directory compiled in.
+const USUAL: &str = "/usr/bin";
+
 /// A helper whose work is over gets this long to go, so that no zombie stays.
 const PATIENCE: (u32, Duration) = (100, Duration::from_millis(10));
 
@@ -192,7 +195,7 @@ fn start(quiet: bool, arguments: impl Fn(&mut Command)) -> Result<(UnixStream, C
     }
 }
 
-/// Tries the program of the build first, then what PATH finds.
+/// Tries the program of the build first, then what PATH finds, then the usual place.
 fn each_program<T>(run: impl Fn(Command) -> io::Result<T>) -> io::Result<T> {
     if let Some(directory) = BUILT_IN {
         let result = run(Command::new(format!("{directory}/{NAME}")));
@@ -200,7 +203,11 @@ fn each_program<T>(run: impl Fn(Command) -> io::Result<T>) -> io::Result<T> {
             return result;
         }
     }
-    run(Command::new(NAME))
+    let result = run(Command::new(NAME));
+    if result.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::NotFound) {
+        return run(Command::new(format!("{USUAL}/{NAME}")));
+    }
+    result
 }
 
 #[cfg(test)]

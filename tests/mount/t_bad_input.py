@@ -105,6 +105,17 @@ def plain_user_mounts(env):
 
 
 @test("user", transports=("dev",))
+def plain_user_without_a_path(env):
+    """A daemon whose PATH has no fusermount3 finds it in /usr/bin, as with a libfuse of the system."""
+    check(os.path.exists("/usr/bin/fusermount3"), "this test needs a fusermount3 in /usr/bin")
+    with PlainUser() as user:
+        fs = env.probe(mnt=users_mountpoint(env), user=user, transport="any", extra_env={"PATH": "/nowhere"})
+        check(os.path.exists(fs("f.1")), "a file")
+        fs.kill()
+        fs.ended(100 + signal.SIGTERM)
+
+
+@test("user", transports=("dev",))
 def plain_user_refused(env):
     """A plain user may not mount where he may not write, nor allow_other."""
     with PlainUser() as user:

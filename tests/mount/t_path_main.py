@@ -231,6 +231,9 @@ def path_loaded_module(env):
     check("Options for shout module:" in text and "shout_suffix" in text, text[-300:])
     code, _, error = run(env, "-o", "modules=shout", str(env.mountpoint()))
     check(code == 3 and "shout_suffix is missing" in error, f"{code} {error}")
+    equal(len(error.splitlines()), 1, f"lines about a module that refuses its options: {error}")
+    code, _, error = run(env, "-o", "modules=nosuch", str(env.mountpoint()))
+    check(code == 3 and error.startswith("fuse: dlopen(libfusemod_nosuch.so) failed: libfusemod_nosuch.so: "), error)
 
 
 @test("path modules", ours_only=True)  # libfuse looks into files only

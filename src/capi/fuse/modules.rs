@@ -61,7 +61,7 @@ impl Module {
         // SAFETY: a string; what the constructors of a module do is the business of who named it.
         let library = unsafe { libc::dlopen(file.as_ptr(), libc::RTLD_NOW) };
         if library.is_null() {
-            error!("fuse: {}", linker_message());
+            error!("fuse: dlopen({}) failed: {}", file.to_string_lossy(), linker_message());
             return Err(Refused);
         }
         let mut module = Module { factory: None, library };
@@ -150,8 +150,7 @@ impl Stack {
         let layer = unsafe { factory(args, below.as_mut_ptr()) };
         // SAFETY: NULL, or a new layer that nobody else knows.
         let Some(new) = (unsafe { layer.as_mut() }) else {
-            error!("fuse: module `{}' could not be set up", name.to_string_lossy());
-            return Err(Refused);
+            return Err(Refused); // the module has said why
         };
         new.set_module(module);
         *self.top.get_mut() = layer;

@@ -106,7 +106,15 @@ pub unsafe extern "C" fn fuse_session_mount(se: *mut Session, mountpoint: *const
     }
     // SAFETY: a C string.
     let point = unsafe { CStr::from_ptr(mountpoint) };
-    session.mount(point).map_or(-1, |()| 0)
+    match session.mount(point) {
+        Ok(()) => 0,
+        Err(e) => {
+            // Programs print it. What the last system call of a failed mount left there has nothing to do with it.
+            // SAFETY: the calling thread's own errno.
+            unsafe { *libc::__errno_location() = e.raw() };
+            -1
+        }
+    }
 }
 
 /// # Safety

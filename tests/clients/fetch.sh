@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# shellcheck shell=bash
+# What run.sh takes from Debian's mirror: packages for this machine, the Debian 13 tree, source packages. Sourced.
+
+# The mirror that apt is set up with, whatever the format of its sources.
+mirror() {
+	apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Origin: Debian' "Codename: $(. /etc/os-release
+	echo "$VERSION_CODENAME")" | head -n 1
+}
+
+# Installs what this machine lacks for the rows given.
+install_here() { # "FILE KIND"...
+	local need='debootstrap python3 util-linux coreutils attr' row package missing=()
+	[ -n "$prefix" ] || need+=' meson ninja-build pkg-config gcc libc6-dev fuse3'
+	for row in "$@"; do
+		case $row in *' relinked') need+=" dpkg-dev gcc libc6-dev pkg-config make $(field "${row% *}" build_needs)" ;; esac
+	done
+	for package in $need; do
+		dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q ' installed$' || missing+=("$package")
+	done
+	[ ${#missing[@]} -gt 0 ] || return 0
+	echo "installing ${missing[*]}"
+	apt-get -qq update
+	DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}" >"$out/apt.log" 2>&1 ||
+		{ tail -n 20 "$out/apt.log"; return 1; }
+}
+
+# The tree is made under another name, so that one that was broken off is not taken for whole.
+prepare_tree() { # "FILE KIND"...
+	local row need='fuse3 attr' package missing=()
+	if [ ! -e "$tree/etc/debian_version" ]; then
+		echo "making a Debian 13 tree in $tree"
+		rm -rf --one-file-system "$tree.part"
+		debootstrap --variant=minbase trixie "$tree.part" "$(mirror)" >"$out/debootstrap.log" 2>&1 ||
+			{ tail -n 20 "$out/debootstrap.log"; return 1; }
+		cp /etc/apt/apt.conf.d/*proxy* "$tree.part/etc/apt/apt.conf.d/" 2>/dev/null
+		mv "$tree.part" "$tree"
+	fi
+	for row in "$@"; do
+		need+=" $(field "${row% *}" tools)"
+		case $row in *' unmodified') need+=" $(field "${row% *}" package)" ;; esac
+	done
+	for package in $need; do
+		[ -e "$tree/var/lib/dpkg/info/$package.list" ] || [ -e "$tree/var/lib/dpkg/info/$package:amd64.list" ] ||
+			missing+=("$package")
+	done
+	[ ${#missing[@]} -gt 0 ] || return 0
+	echo "installing into the tree: ${missing[*]}"
+	cp -L /etc/resolv.conf "$tree/etc/resolv.conf" 2>/dev/null
+	unshare --mount --propagation private bash -c '
+		mount -t proc proc "$1/proc" && mount --bind /dev "$1/dev" && chroot "$1" apt-get -qq update &&
+		DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 chroot "$1" apt-get -qq install -y --no-install-recommends "${@:2}"
+	' - "$tree" "${missing[@]}" >"$out/tree.log" 2>&1 || { tail -n 20 "$out/tree.log"; return 1; }
+}
+
+# The folder with the source of a row, once it has been fetched.
+source_of() { # FILE KIND
+	[ "$2" = relinked ] || return 0
+	echo "$cache/source/$(field "$1" source)"
+}
+
+# apt with the source packages of one suite as its only list; the system's own lists stay as they are.
+apt_sources() { # SUITE COMMAND...
+	local lists=$cache/lists/$1
+	mkdir -p "$lists/partial"
+	echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(mirror) $1 main" >"$lists.list"
+	apt-get -qq -o Dir::Etc::sourcelist="$lists.list" -o Dir::Etc::sourceparts=- -o Dir::State::lists="$lists" \
+		-o APT::Sandbox::User=root "${@:2}"
+}
+
+# Fetches the source package of each relinked row into the cache. A mirror may lack files of one suite and have those
+# of the next. Where all suites lack some, what was verified of the upstream tarball is enough, without Debian's patches.
+fetch_sources() { # "FILE KIND"...
+	local row name suite updated=
+	for row in "$@"; do
+		case $row in *' relinked') ;; *) continue ;; esac
+		name=$(field "${row% *}" source)
+		[ ! -e "$cache/source/$name/done" ] || continue
+		echo "fetching the source of $name"
+		mkdir -p "$cache/source/$name"
+		for suite in $(field "${row% *}" suites); do
+			case $updated in *" $suite "*) ;; *)
+				apt_sources "$suite" update >>"$out/source.log" 2>&1
+				updated+=" $suite "
+				;;
+			esac
+			fetch_source "$name" "$suite" >>"$out/source.log" 2>&1 && break
+		done
+	done
+}
+
+fetch_source() { # NAME SUITE
+	local into=$cache/source/$1/$2
+	mkdir -p "$into"
+	(cd "$into" && apt_sources "$2" source --download-only "$1") || return 1
+	ln -sfn "$2" "$cache/source/$1/done"
+}
