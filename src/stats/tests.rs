@@ -156,22 +156,3 @@ fn what_has_no_place_is_counted_as_other() {
     assert_eq!(read(map(&stats).queue(1).unwrap(), queue::ARMED), 0);
     assert!(map(&stats).queue(2).is_none() && HEADER == 512);
 }
-
-/// `cargo test --release what_counting_costs -- --ignored --nocapture`
-#[test]
-#[ignore = "measures, and proves nothing"]
-fn what_counting_costs() {
-    const REQUESTS: u64 = 20_000_000;
-    for (name, stats) in [("without a file", Stats::default()), ("with", open())] {
-        let _seat = stats.enter(role::WORKER);
-        let begin = now();
-        for handle in 1..=REQUESTS {
-            let visit = stats.arrived(std::hint::black_box(3), handle);
-            stats.replied(3, handle, visit.since());
-            stats.armed(1, 1);
-            stats.armed(1, 0);
-            batch(1);
-        }
-        println!("{name}: {:.1} ns for each request", (now() - begin) as f64 / REQUESTS as f64);
-    }
-}
