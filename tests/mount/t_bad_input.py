@@ -110,7 +110,8 @@ def plain_user_without_a_path(env):
     check(os.path.exists("/usr/bin/fusermount3"), "this test needs a fusermount3 in /usr/bin")
     with PlainUser() as user:
         fs = env.probe(mnt=users_mountpoint(env), user=user, transport="any", extra_env={"PATH": "/nowhere"})
-        check(os.path.exists(fs("f.1")), "a file")
+        done = as_user(["stat", fs.path("f.1")])
+        check(done.returncode == 0, done.stderr)
         fs.kill()
         fs.ended(100 + signal.SIGTERM)
 
