@@ -31,7 +31,7 @@ MODULES = ["t_basic", "t_ops", "t_notify", "t_passthrough",
            "t_transport", "t_threads", "t_replies", "t_ends", "t_faults", "t_embed",
            "t_bad_input", "t_lowlevel_ops", "t_lowlevel_locks", "t_lowlevel_conn",
            "t_cuse", "t_helpers", "t_lowlevel_limits", "t_path_ops", "t_path_options", "t_path_main",
-           "t_path_python", "t_path_examples", "t_path_model", "t_path_posix", "t_path_waits",
+           "t_path_python", "t_path_examples", "t_path_model", "t_path_posix", "t_path_errors", "t_path_waits",
            "t_interrupted", "t_path_memory", "t_stat", "t_tool", "t_uring_options"]
 
 

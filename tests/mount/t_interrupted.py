@@ -14,7 +14,7 @@ from pathfs import path_fs
 from registry import test
 from t_basic import memfs, triggers
 from t_lowlevel_ops import AT_FORCE_SYNC, BASIC, BTIME, calls, fail, fallocate, ioc, no_fail, statx
-from t_path_ops import failing, without
+from t_path_errors import failing, without
 
 SIGNALS = (signal.SIGUSR1, signal.SIGKILL)
 
