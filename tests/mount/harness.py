@@ -337,6 +337,11 @@ class Env:
             if want != "any":
                 daemon.assert_transport(want)
         if expect_fail:
+            # It may answer INIT and fail after that.
+            for _ in range(100):
+                if daemon.poll() is not None:
+                    raise StartFailed(daemon.poll(), daemon.stderr())
+                time.sleep(0.01)
             raise Failed("started although it must not")
         return daemon
 
