@@ -103,12 +103,12 @@ pub fn epoll_device(device: RawFd, exit: RawFd) -> Result<OwnedFd, Errno> {
     }
 }
 
-/// Waits for either descriptor of `epoll_device`; a signal ends the wait as well.
-pub fn epoll_wait(epoll: &OwnedFd) -> Result<(), Errno> {
+/// Waits for either descriptor of `epoll_device` and tells which it was; a signal ends the wait as an error.
+pub fn epoll_wait(epoll: &OwnedFd) -> Result<RawFd, Errno> {
     let mut event = libc::epoll_event { events: 0, u64: 0 };
     // SAFETY: room for one event.
     match unsafe { libc::epoll_wait(epoll.as_raw_fd(), &raw mut event, 1, -1) } {
         -1 => Err(Errno::last()),
-        _ => Ok(()),
+        _ => Ok(event.u64 as RawFd),
     }
 }

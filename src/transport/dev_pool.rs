@@ -211,7 +211,7 @@ impl DevPool {
     ) -> Received {
         let wait = || match epoll {
             Some(epoll) => epoll_wait(epoll),
-            None => wait_readable(channel.fd, self.config.exit),
+            None => wait_readable(channel.fd, self.config.exit).map(|()| self.config.exit),
         };
         let nothing = Received::Nothing(Errno::new(libc::EAGAIN));
         if !channel.is_device() {
@@ -226,10 +226,15 @@ impl DevPool {
             received = channel.receive(buffer);
             !matches!(received, Received::Nothing(_))
         });
-        if !found && wait().is_ok() {
+        if found {
+            return received;
+        }
+        let woken_by = wait();
+        if woken_by.is_ok() {
             stats::woken();
         }
-        received
+        // Whether the exit was asked for is looked at only where nothing comes.
+        if woken_by == Ok(channel.fd) { channel.receive(buffer) } else { received }
     }
 
     /// Whether the loop was told to end, though perhaps not this pool yet.

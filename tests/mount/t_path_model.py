@@ -251,8 +251,8 @@ def cpu(pid):
 
 @test("paths", timeout=60 + NODES / 5000)
 def a_large_table_is_small(env):
-    """Memory for each node that the kernel knows, given back to later ones when they are forgotten; and a lookup costs
-    the same however many there are."""
+    """Memory for each node that the kernel knows, given back to later ones when they are forgotten. What a lookup costs
+    with few and with many is printed: times prove nothing."""
     daemon = env.start("path_any", "-o", "entry_timeout=1000", "-o", "attr_timeout=1000", mode="foreground")
     part = NODES // 10
 
@@ -269,8 +269,6 @@ def a_large_table_is_small(env):
     first = (memory(daemon.pid) - before) / NODES
     print(f"{first:.0f} bytes per node; {early:.1f} us of CPU per lookup at first, {late:.1f} with {NODES} nodes")
     check(first < 100, f"{first:.0f} bytes per node")
-    # On the ring it is mostly the spinning that is measured.
-    check(env.ring or late < 1.5 * early, f"a lookup costs {late:.1f} us with {NODES} nodes, {early:.1f} with few")
     for _ in range(3):
         drop_caches()
         time.sleep(0.3)
