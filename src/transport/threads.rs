@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The library's threads: started only inside a loop call, with the stack and signal mask that handlers expect.
 
+use std::cell::Cell;
 use std::mem::MaybeUninit;
 use std::thread::{Builder, JoinHandle};
 
@@ -17,34 +18,49 @@ pub enum Runs {
     Library,
 }
 
+thread_local! {
+    /// In a thread of the library: the signals that were blocked where it was started, which are those that handlers expect
+    /// to be blocked.
+    static OUTSIDE: Cell<Option<libc::sigset_t>> = const { Cell::new(None) };
+}
+
 /// Starts a thread. The signals are blocked before it exists, so that none can slip in.
 pub fn spawn(name: &str, runs: Runs, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Errno> {
     fault::check("thread")?;
     let before = block_signals(runs);
+    let outside = OUTSIDE.get().unwrap_or(before);
+    let body = move || {
+        if runs == Runs::Library {
+            OUTSIDE.set(Some(outside));
+        }
+        body();
+    };
     let started = Builder::new().name(name.to_owned()).stack_size(stack_size()).spawn(body);
     // SAFETY: a mask that the kernel gave us.
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut()) };
     Ok(started?)
 }
 
+/// Blocks what a new thread shall not see; returns what was blocked before.
 fn block_signals(runs: Runs) -> libc::sigset_t {
-    let mut block = MaybeUninit::<libc::sigset_t>::uninit();
     let mut before = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: the sets are initialised by the calls before they are used.
     unsafe {
+        libc::pthread_sigmask(libc::SIG_SETMASK, std::ptr::null(), before.as_mut_ptr());
+        let before = before.assume_init();
+        let mut blocked = OUTSIDE.get().unwrap_or(before);
         match runs {
             Runs::Library => {
-                libc::sigfillset(block.as_mut_ptr());
+                libc::sigfillset(&raw mut blocked);
             }
             Runs::Handlers => {
-                libc::sigemptyset(block.as_mut_ptr());
                 for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT] {
-                    libc::sigaddset(block.as_mut_ptr(), signal);
+                    libc::sigaddset(&raw mut blocked, signal);
                 }
             }
         }
-        libc::pthread_sigmask(libc::SIG_BLOCK, block.as_ptr(), before.as_mut_ptr());
-        before.assume_init()
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const blocked, std::ptr::null_mut());
+        before
     }
 }
 
