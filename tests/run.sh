@@ -6,6 +6,7 @@
 #   tests/run.sh --quick          without mounting anything
 #   tests/run.sh -k NAME          mount tests with this in their name only
 #   tests/run.sh --transport T    mount tests on dev or on ring only
+#   tests/run.sh --clients        also the programs of others in tests/clients/, which takes 10 minutes more
 #
 # A step that fails does not stop the others. The last line is `N passed, N failed`: each cargo and mount test counts,
 # and of the other steps each check. The exit status is 0 if none failed. Logs and builds are in build-test/.
@@ -21,6 +22,7 @@ switch=/sys/module/fuse/parameters/enable_uring
 switch_was=
 limit=1170 # seconds for everything
 quick=
+clients=
 mount_args=()
 passed=0
 failed=0
@@ -30,13 +32,14 @@ job=
 here_since=$SECONDS
 
 usage() {
-	sed -n '3,12s/^# \{0,1\}//p' "$0"
+	sed -n '3,13s/^# \{0,1\}//p' "$0"
 	exit "$1"
 }
 
 while [ $# -gt 0 ]; do
 	case $1 in
 	--quick) quick=yes ;;
+	--clients) clients=yes limit=2400 ;;
 	-k | --transport)
 		[ $# -ge 2 ] || usage 2
 		mount_args+=("$1" "$2")
@@ -289,6 +292,8 @@ mounts() {
 	POSIX_TOOLS=$out/tools/bin MFUSEPY_PYTHON=$out/venv/bin/python python3 tests/mount/run.py "$prefix" --fault-prefix "$fault_prefix" --build-dir "$out/mount-bin" "${mount_args[@]}"
 }
 
+clients() { tests/clients/run.sh "$prefix"; }
+
 # ---- everything --------------------------------------------------------------------------------------------------
 
 mkdir -p "$logs" || exit 1
@@ -316,6 +321,7 @@ step 'C programs' show lines 200 c_programs
 [ -n "$quick" ] || step 'Python binding' hide one 120 python_binding
 [ -n "$quick" ] || step 'POSIX test suite' hide one 240 posix_tools
 [ -n "$quick" ] || step 'mounts' show lines 800 mounts
+[ -z "$clients" ] || step 'programs of others' show lines 1200 clients
 
 printf '\n== summary, after %d s\n' $((SECONDS - here_since))
 printf '%s\n' "${table[@]}"
