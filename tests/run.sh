@@ -8,6 +8,7 @@
 #   tests/run.sh --transport T    mount tests on dev or on ring only
 #   tests/run.sh --long           what is random or large for longer: the model for 5 minutes at a stretch, fsx for a
 #                                 million operations in each way, a table of a million nodes; about an hour
+#   tests/run.sh --clients        also the programs of others in tests/clients/, which takes 10 minutes more
 #
 # A step that fails does not stop the others. The last line is `N passed, N failed`: each cargo and mount test counts,
 # and of the other steps each check. The exit status is 0 if none failed. Logs and builds are in build-test/.
@@ -23,6 +24,7 @@ switch=/sys/module/fuse/parameters/enable_uring
 switch_was=
 limit=1170 # seconds for everything
 quick=
+clients=
 mount_args=()
 passed=0
 failed=0
@@ -32,7 +34,7 @@ job=
 here_since=$SECONDS
 
 usage() {
-	sed -n '3,14s/^# \{0,1\}//p' "$0"
+	sed -n '3,15s/^# \{0,1\}//p' "$0"
 	exit "$1"
 }
 
@@ -43,6 +45,7 @@ while [ $# -gt 0 ]; do
 		export RINGFUSE_MODEL_SECONDS=300 RINGFUSE_MODEL_NODES=1000000 FSX_OPERATIONS=1000000
 		limit=7200
 		;;
+	--clients) clients=yes limit=2400 ;;
 	-k | --transport)
 		[ $# -ge 2 ] || usage 2
 		mount_args+=("$1" "$2")
@@ -298,6 +301,8 @@ mounts() {
 	POSIX_TOOLS=$out/tools/bin MFUSEPY_PYTHON=$out/venv/bin/python python3 tests/mount/run.py "$prefix" --fault-prefix "$fault_prefix" --build-dir "$out/mount-bin" "${mount_args[@]}"
 }
 
+clients() { tests/clients/run.sh "$prefix"; }
+
 # ---- everything --------------------------------------------------------------------------------------------------
 
 mkdir -p "$logs" || exit 1
@@ -326,6 +331,7 @@ step 'C programs' show lines 200 c_programs
 [ -n "$quick" ] || step 'Python binding' hide one 120 python_binding
 [ -n "$quick" ] || step 'POSIX test suite' hide one 240 posix_tools
 [ -n "$quick" ] || step 'mounts' show lines $((limit - 370)) mounts
+[ -z "$clients" ] || step 'programs of others' show lines 1200 clients
 
 printf '\n== summary, after %d s\n' $((SECONDS - here_since))
 printf '%s\n' "${table[@]}"

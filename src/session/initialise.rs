@@ -62,10 +62,14 @@ fn max_pages() -> u32 {
     limit.map_or(DEFAULT_MAX_PAGES, |limit: u32| limit.clamp(1, DEFAULT_MAX_PAGES))
 }
 
-/// How many queues the kernel has: one for each possible CPU.
-pub fn possible_cpus() -> u16 {
-    let text = fs::read_to_string(POSSIBLE_CPUS).unwrap_or_default();
-    count_of_list(text.trim()).max(1)
+/// How many queues the kernel has: one for each possible CPU. A ring with fewer never becomes ready, and holds up every
+/// request, so nothing is guessed where the number can't be read (a chroot or container without `/sys`).
+pub fn possible_cpus() -> Result<u16, String> {
+    let text = fs::read_to_string(POSSIBLE_CPUS).map_err(|e| format!("{POSSIBLE_CPUS}: {e}"))?;
+    match count_of_list(text.trim()) {
+        0 => Err(format!("{POSSIBLE_CPUS}: `{}' is no list of CPUs", text.trim())),
+        count => Ok(count),
+    }
 }
 
 /// How many numbers a list like `0-3,8-11` has.
@@ -208,7 +212,7 @@ impl Session {
         };
         let config = Config {
             fuse_fd: self.fd(),
-            queues: possible_cpus(),
+            queues: possible_cpus()?,
             mountpoint: self.mountpoint(),
             payload_size: negotiated.payload_size,
             spin: self.spin_time(),
@@ -310,6 +314,6 @@ mod tests {
     #[test]
     fn there_is_a_queue_for_every_cpu() {
         let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        assert!(usize::from(super::possible_cpus()) >= cpus);
+        assert!(usize::from(super::possible_cpus().unwrap()) >= cpus);
     }
 }

@@ -120,7 +120,7 @@ impl Session {
             RingFor::Nobody => 0,
         };
         self.registry.stats().open(&About {
-            queues: possible_cpus(),
+            queues: possible_cpus().unwrap_or(0),
             device_fd: channel.fd,
             max_threads: threads,
             spin_us: self.spin_time().as_micros() as u64,

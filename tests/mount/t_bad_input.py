@@ -109,8 +109,9 @@ def plain_user_without_a_path(env):
     """A daemon whose PATH has no fusermount3 finds it in /usr/bin, as with a libfuse of the system."""
     check(os.path.exists("/usr/bin/fusermount3"), "this test needs a fusermount3 in /usr/bin")
     with PlainUser() as user:
-        fs = env.probe(mnt=users_mountpoint(env), user=user, transport="any", extra_env={"PATH": "/nowhere"})
-        done = as_user(["stat", fs.path("f.1")])
+        mnt = users_mountpoint(env)
+        fs = env.probe(mnt=mnt, user=user, transport="any", extra_env={"PATH": "/nowhere"})
+        done = as_user(["stat", f"{mnt}/f.1"])
         check(done.returncode == 0, done.stderr)
         fs.kill()
         fs.ended(100 + signal.SIGTERM)

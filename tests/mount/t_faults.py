@@ -3,8 +3,9 @@
 is required, in a clean error."""
 import errno
 import os
+import subprocess
 
-from harness import Failed, StartFailed, all_ok, check, cpus, in_parallel, stat_ok
+from harness import HERE, Failed, StartFailed, all_ok, check, cpus, in_parallel, stat_ok
 from registry import test
 
 
@@ -30,6 +31,15 @@ def seccomp_refuses_io_uring(env):
     deny = str(env.builder.build("deny_uring"))
     for number in (errno.EPERM, errno.ENOSYS):
         falls_back(env, wrapper=[deny, str(number)])
+
+
+@test("P11", transports=("ring",), ours_only=True, timeout=60)
+def no_sysfs(env):
+    """Without /sys nobody knows how many queues there are, and a ring with too few would hang the mount."""
+    hidden = env.dir / "hide_sys.so"
+    subprocess.run(["cc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", hidden,
+                    HERE / "fs/hide_sys.c"], check=True)
+    falls_back(env, extra_env={"LD_PRELOAD": str(hidden)})
 
 
 def refused(env, fault):
