@@ -4,11 +4,12 @@
 //! A request waits in the kernel's queue of its caller's CPU until an entry of that queue is armed. Here the rule
 //! that keeps everybody moving: a thread in a handler has no armed entry. A worker arms one entry, serves what
 //! arrives in it, and arms it again with the reply. Where that is not enough, the keeper, a thread that never runs a
-//! handler, helps: it commits replies that come from other threads when no worker is free to, hands on what then
+//! handler, helps: it registers each queue's first entry, commits replies that come from other threads when no worker is free to, hands on what then
 //! arrives, and starts workers for queues whose own are held up.
 //!
 //! - `pool`: who is free to do what; owns entries and threads, whose beginning and end is `pool::loops`. `queue`: the account of one kernel queue.
-//! - `desk`: what is known of a worker. `worker`: a thread with an io_uring that runs handlers. `single`: the same for `fuse_session_loop`.
+//! - `desk`: what is known of a worker; `hand`: what it has received and not served or sent yet. `worker`: a thread with an
+//!   io_uring that runs handlers (`handler`). `single`: the same for `fuse_session_loop`. `pace`: whether one more entry would pay.
 //! - `keeper`: see above. `kicker`: brings forth requests that the kernel keeps back. `mailbox`: entries on their way to another thread.
 //! - `entry`: the memory of one request and whose it is. `ring`: one io_uring.
 

@@ -7,6 +7,9 @@
 //! without a reply leaves it without an entry: then it arms a new one if its queue has none left, or parks until it is
 //! handed a reply to commit or a request to serve.
 
+mod home;
+mod serving;
+
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,15 +18,15 @@ use std::sync::mpsc::Sender;
 use crate::errno::Errno;
 use crate::log::warning;
 use crate::stats::{self, role};
-use crate::sys::cpu::{self, thread_id};
-use crate::sys::time::now;
+use crate::sys::cpu::thread_id;
 use crate::transport::spin::Spin;
 use crate::transport::uring::desk::Desk;
-use crate::transport::uring::entry::{AfterHandler, Entry};
-use crate::transport::uring::handler::{BlockWatch, serve_entry};
+use crate::transport::uring::entry::Entry;
+use crate::transport::uring::handler::BlockWatch;
 use crate::transport::uring::pool::Pool;
 use crate::transport::uring::queue::Queue;
 use crate::transport::uring::ring::{Completion, MARK, Ring, WAKE};
+use home::{go_away, go_home};
 
 const SUBMISSIONS: u32 = 16;
 
@@ -412,110 +415,6 @@ impl Worker {
         found
     }
 
-    // --- serving -------------------------------------------------------------------------------------------
-
-    /// Serves what is in hand, or has it served.
-    fn work_off(&mut self) {
-        if self.waiting == 0 {
-            return;
-        }
-        if self.armed > 0 && !self.must_serve && !self.pool.batching() {
-            return self.relay();
-        }
-        self.serve();
-    }
-
-    /// Has another worker serve what has come, and goes on waiting for the rest.
-    fn relay(&mut self) {
-        self.leave_requests();
-        self.desk.drains.store(false, Ordering::SeqCst);
-        self.pool.drain_backlog();
-    }
-
-    /// Puts what is in hand on the list of what waits for a worker.
-    fn leave_requests(&mut self) {
-        for request in self.desk.hand.take_requests() {
-            // SAFETY: the pool owns it.
-            unsafe { request.as_ref() }.fetched();
-            self.pool.keep(request);
-        }
-        self.waiting = 0;
-    }
-
-    /// Serves what is in hand, and queues the replies.
-    fn serve(&mut self) {
-        let (mut reply, mut gone, mut handlers) = (None, None, 0);
-        let begin = (self.waiting > 1).then(now);
-        self.must_serve = false;
-        while let Some(entry) = self.desk.hand.next(reply.take()) {
-            handlers += 1;
-            match self.run_handler(entry) {
-                AfterHandler::Commit => reply = Some(entry),
-                AfterHandler::Pending | AfterHandler::Gone => gone = Some(entry),
-            }
-            if self.pool.stopping() {
-                self.leave_requests();
-            }
-        }
-        self.waiting = 0;
-        stats::batch(u64::from(handlers));
-        let batch = begin.map(|begin| (handlers, now() - begin));
-        if let Some((handlers, time)) = batch.or(self.watch.take_time()) {
-            self.queue(self.queue).pace.served(handlers, time);
-        }
-        self.desk.hand.take_replies(&mut self.replies);
-        self.end_drain();
-        self.finish(gone);
-    }
-
-    /// Commits the replies, or leaves that to the keeper if this worker is needed otherwise.
-    fn finish(&mut self, gone: Option<NonNull<Entry>>) {
-        let Some(&first) = self.replies.first() else {
-            if let (Some(gone), 0) = (gone, self.armed) {
-                self.do_without(gone);
-            }
-            return;
-        };
-        // SAFETY (both): the pool owns them.
-        let first = unsafe { first.as_ref() };
-        // Where handlers are fast, a worker for what waits is found without this one.
-        let needed = self.pool.has_backlog() && !self.pool.queue(first).pace.is_trusted();
-        if self.armed == 0 && (needed || self.pool.has_plenty(first)) {
-            for reply in self.replies.drain(..) {
-                self.pool.keeper.post(unsafe { reply.as_ref() });
-            }
-            return self.park();
-        }
-        self.commit_replies();
-    }
-
-    fn run_handler(&mut self, entry: NonNull<Entry>) -> AfterHandler {
-        // SAFETY: the pool owns it.
-        let entry = unsafe { entry.as_ref() };
-        if self.pool.kicker.is_kick(&entry.peek()) {
-            entry.answer_kick();
-            return AfterHandler::Commit;
-        }
-        // Short handlers in a row share a time: reading the clock takes longer than many of them.
-        if self.waited || self.watch.wants_time() {
-            self.desk.since.store(now(), Ordering::Relaxed);
-        }
-        self.waited = false;
-        self.served = self.served.saturating_add(1);
-        let started = self.desk.since.load(Ordering::Relaxed);
-        self.watch.before();
-        self.desk.serving.store(std::ptr::from_ref(entry).cast_mut(), Ordering::Release);
-        self.pool.stay_awake();
-        let Worker { pool, scratch, .. } = self;
-        let turn = pool.config.gate.pass(|| serve_entry(pool, entry, scratch));
-        self.desk.serving.store(std::ptr::null_mut(), Ordering::Release);
-        self.pool.handler_ended();
-        if self.watch.after(started) {
-            self.pool.handler_blocks(entry);
-        }
-        entry.handler_returned(turn)
-    }
-
     // --- without an entry ----------------------------------------------------------------------------------
 
     /// The entry is with somebody else now, and none is left here. Keeps the queue alive, or makes this worker available.
@@ -541,23 +440,6 @@ impl Worker {
             Some(request) => self.take_up(request),
             None => self.parked = true,
         }
-    }
-}
-
-/// Moves the calling thread to a queue's CPU, where the clients of that queue are: a reply from another CPU has to wake
-/// an idle one, which takes several times as long as a request. Only for the moment: threads and programs that a handler
-/// starts shall not inherit a binding. `false`: it can't be done.
-fn go_home(queue: u16) -> bool {
-    let cpu = usize::from(queue);
-    cpu::current() == cpu || cpu::run_on(cpu).is_ok()
-}
-
-/// Moves the calling thread to another CPU than a queue's, so that one client's many requests are prepared on one and
-/// served on another.
-fn go_away(queue: u16) {
-    let cpu = usize::from(queue);
-    if cpu::current() == cpu {
-        let _ = cpu::leave(cpu);
     }
 }
 
