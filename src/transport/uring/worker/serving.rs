@@ -68,8 +68,11 @@ impl Worker {
     /// Commits the replies, or leaves that to the keeper if this worker is needed otherwise.
     fn finish(&mut self, gone: Option<NonNull<Entry>>) {
         let Some(&first) = self.replies.first() else {
-            if let (Some(gone), 0) = (gone, self.armed) {
-                self.do_without(gone);
+            match gone {
+                _ if self.armed > 0 => (),
+                Some(gone) => self.do_without(gone),
+                // The keeper, which took this worker for held up, was faster.
+                None => self.park(),
             }
             return;
         };
