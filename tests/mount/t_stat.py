@@ -56,18 +56,20 @@ def stat_counts_requests(env):
         looks_right(env, before, fs, bool(options))
         all_ok(in_parallel([lambda i=i: [os.stat(fs.path(f"f.{i}.{n}")) for n in range(250)] for i in range(4)],
                            cpus()))
-        for n in range(20):
+        # So many that some of them are timed: one in sixteen is.
+        for n in range(200):
             os.stat(fs.path(f"sleep.2.{n}"))
         now = numbers(env, fs.mnt)
         looks_right(env, now, fs, bool(options))
-        equal(now["operations"]["LOOKUP"] - before["operations"].get("LOOKUP", 0), 1020, "LOOKUPs")
+        equal(now["operations"]["LOOKUP"] - before["operations"].get("LOOKUP", 0), 1200, "LOOKUPs")
         equal(now["operations"]["INIT"], 1, "INITs")
-        equal((now["foreign_replies"], now["handed_over"], now["interrupts"]), (0, 0, 0), "nothing of that")
+        equal((now["foreign_replies"], now["interrupts"]), (0, 0), "nothing of that")
+        check(now["handed_over"] < 40, "a worker commits its replies itself, unless it is needed otherwise")
         equal(now["handler_ns"]["timed"], now["until_reply_ns"]["timed"], "timed requests")
         for times in (now["handler_ns"], now["until_reply_ns"]):
-            check(1020 // 30 < times["timed"] < 1100 // 8, f"of 1020 requests were timed: {times}")
-            check(128 <= times["p50"] < 2_000_000 < times["max"] < 100_000_000, f"20 of 1020 took 2 ms: {times}")
-        check(now["wakeups"] > 0, "20 requests 2 ms apart, and nobody slept")
+            check(1200 // 30 < times["timed"] < 1300 // 8, f"of 1200 requests were timed: {times}")
+            check(128 <= times["p50"] < 2_000_000 < times["max"] < 100_000_000, f"200 of 1200 took 2 ms: {times}")
+        check(now["wakeups"] > 0, "200 requests 2 ms apart, and nobody slept")
         check(now["spins_rewarded"] <= now["spins"], "more rewards than spins")
         fs.stop()
 

@@ -277,6 +277,10 @@ impl Keeper {
             served_queues.push(served.qid);
             if time > LONG {
                 self.unload(&desk);
+                // The entries that are armed beside the handler count as company; they are none if it blocks.
+                if self.pool.batching() && cpu::sleeps(desk.thread.load(Ordering::Relaxed)) {
+                    self.pool.handler_blocks(served);
+                }
             }
             // A long one needs no more looks if others can be served. When it replies at last, it wakes us.
             busy |= time < FOREVER || served.is_replied() || self.pool.may_help(served);
