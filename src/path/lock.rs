@@ -202,7 +202,11 @@ impl Attempt<'_> {
         if locked.writes(id) {
             return Ok(None);
         }
-        match self.table.live(id)?.try_write() {
+        // It may have been forgotten since: then there is no node to lock, and nothing wrong with the operation.
+        let Some(node) = self.table.slab.get(id) else {
+            return Ok(None);
+        };
+        match node.try_write() {
             Ok(()) => Ok(Some(id)),
             Err(word) if word & LIVE == 0 => Ok(None),
             // What the operation's other path leads through would be waited for in vain.

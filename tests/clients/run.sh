@@ -91,6 +91,7 @@ run_row() { # FILE KIND
 		unshare --mount --propagation private --pid --fork --kill-child --mount-proc \
 		python3 "$here/init.py" "$work/ended" "$limit" \
 		bash "$here/one.sh" "$1" "$kind" "$work" ${messages:+messages} </dev/null >"$log" 2>&1 || result=FAIL
+	grep -q '^apt-get source could not fetch' "$log" && result='no source' # no less a failure: nothing was shown
 	took=$(awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }')
 	print_row "$name" "$(cat "$work/version" 2>/dev/null || echo '?')" "$kind" \
 		"$(cat "$work/transport" 2>/dev/null || echo -)" "$result" "$took"
