@@ -65,33 +65,80 @@ apt_sources() { # SUITE COMMAND...
 	mkdir -p "$lists/partial"
 	echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(mirror) $1 main" >"$lists.list"
 	apt-get -qq -o Dir::Etc::sourcelist="$lists.list" -o Dir::Etc::sourceparts=- -o Dir::State::lists="$lists" \
-		-o APT::Sandbox::User=root "${@:2}"
+		-o APT::Sandbox::User=root -o Acquire::Retries=3 "${@:2}"
 }
 
-# Fetches the source package of each relinked row into the cache. A mirror may lack files of one suite and have those
-# of the next. Where all suites lack some, what was verified of the upstream tarball is enough, without Debian's patches.
+# Fetches the source package of each relinked row into the cache: from --sources, or from the first suite that has all
+# of it. What a suite lacks may be in the folder of another one. Where no package can be made whole, the upstream
+# tarball is enough, without Debian's patches; where there is none either, NAME/lacking says what each suite lacks.
 fetch_sources() { # "FILE KIND"...
-	local row name suite updated=
+	local row name suite
+	local -A tried=()
 	for row in "$@"; do
 		case $row in *' relinked') ;; *) continue ;; esac
 		name=$(field "${row% *}" source)
+		[ -z "${tried[$name]:-}" ] || continue
+		tried[$name]=yes
 		[ ! -e "$cache/source/$name/done" ] || continue
+		! from_folder "$name" || continue
 		echo "fetching the source of $name"
 		mkdir -p "$cache/source/$name"
+		: >"$cache/source/$name/lacking"
 		for suite in $(field "${row% *}" suites); do
-			case $updated in *" $suite "*) ;; *)
-				apt_sources "$suite" update >>"$out/source.log" 2>&1
-				updated+=" $suite "
-				;;
-			esac
-			fetch_source "$name" "$suite" >>"$out/source.log" 2>&1 && break
+			if fetch_source "$name" "$suite" || complete "$name"; then break; fi
 		done
 	done
 }
 
-fetch_source() { # NAME SUITE
-	local into=$cache/source/$1/$2
+# --sources: a folder with NAME (a tree), or NAME_VERSION.dsc and what belongs to it, or NAME_VERSION.orig.tar.*
+from_folder() { # NAME
+	local into=$cache/source/$1/given file
+	[ -n "$sources" ] || return 1
+	rm -rf "$into"
 	mkdir -p "$into"
-	(cd "$into" && apt_sources "$2" source --download-only "$1") || return 1
-	ln -sfn "$2" "$cache/source/$1/done"
+	if [ -d "$sources/$1" ]; then
+		tar -C "$sources" --exclude-vcs -cf "$into/$1_given.orig.tar" "$1"
+	else
+		for file in "$sources/$1"[_-]*; do [ ! -f "$file" ] || cp "$file" "$into/"; done
+	fi
+	[ -n "$(ls "$into")" ] || { rmdir "$into" && return 1; }
+	echo "the source of $1 is that in $sources"
+	! complete "$1" || return 0
+}
+
+# Has apt fetch what a suite has of a source package, and notes what it lacks.
+fetch_source() { # NAME SUITE
+	local into=$cache/source/$1/$2 said
+	mkdir -p "$into"
+	if [ ! -e "$cache/lists/$2.fresh" ] || [ -n "$(find "$cache/lists/$2.fresh" -mmin +600)" ]; then
+		said=$(apt_sources "$2" update 2>&1) && touch "$cache/lists/$2.fresh"
+	fi
+	if said+=$(cd "$into" && apt_sources "$2" source --download-only "$1" 2>&1); then
+		ln -sfn "$2" "$cache/source/$1/done"
+		return 0
+	fi
+	echo "$2: $said" >>"$out/source.log"
+	said=$(sed -n 's/^E: Failed to fetch [^ ]*\/\([^ ]*\) *\(.*\)/\1 (\2)/p; s/^E: \(Unable to find.*\)/\1/p; s/^E: \(The rep.*\)/\1/p' \
+		<<<"$said" | sed 's/ *\[IP: [^]]*\]//; s/%7e/~/' | sort -u | paste -sd , | sed 's/,/, /g')
+	echo "$2 lacks ${said:-it, see source.log}" >>"$cache/source/$1/lacking"
+	return 1
+}
+
+# Looks in all folders of a source package for what belongs to one of its .dsc files, which has the checksums.
+complete() { # NAME
+	local dsc folder sum file from
+	for dsc in "$cache/source/$1"/*/*.dsc; do
+		folder=${dsc%/*}
+		while read -r sum file; do
+			[ ! -e "$folder/$file" ] || continue
+			for from in "$cache/source/$1"/*/"$file"; do
+				[ ! -e "$from" ] || ! sha256sum --quiet -c <<<"$sum  $from" 2>/dev/null || ln "$from" "$folder/$file"
+			done
+			[ -e "$folder/$file" ] || continue 2
+		done < <(sed -n '/^Checksums-Sha256:/,/^[^ ]/s/^ \([0-9a-f]\{64\}\) [0-9]* \(.*\)/\1 \2/p' "$dsc" 2>/dev/null)
+		[ -e "$dsc" ] || return 1
+		ln -sfn "${folder##*/}" "$cache/source/$1/done"
+		return 0
+	done
+	return 1
 }

@@ -119,15 +119,21 @@ terminate() { # [STATUS]
 
 # Unpacks the source that run.sh fetched into /mnt/source, and changes there.
 unpack() {
-	local from=$CLIENT_SOURCE suite dsc tarball
+	local from=$CLIENT_SOURCE suite dsc tarball=
 	export PKG_CONFIG_PATH=$prefix/lib/pkgconfig LDFLAGS=-Wl,-rpath,$prefix/lib
 	if [ -e "$from/done" ]; then
 		dsc=$(echo "$from"/done/*.dsc)
 		sed -n 's/^Version: //p' "$dsc" | head -n 1 >/mnt/version
 		dpkg-source --no-check -x "$dsc" /mnt/source >/dev/null
 	else
-		tarball=$(for suite in $suites; do find "$from/$suite" -name '*.orig.tar.?z' 2>/dev/null || true; done | head -n 1)
-		[ -n "$tarball" ] || { echo "apt-get source could not fetch ${source:?} in any of the suites $suites"; return 1; }
+		for suite in given $suites; do
+			[ -n "$tarball" ] || tarball=$(find "$from/$suite" -name '*.orig.tar*' 2>/dev/null | head -n 1 || true)
+		done
+		if [ -z "$tarball" ]; then
+			echo "no source of ${source:?}: no suite of the mirror has it (see --sources)"
+			cat "$from/lacking"
+			return 1
+		fi
 		basename "$tarball" | sed 's/.*_\(.*\)\.orig.*/\1, unpatched/' >/mnt/version
 		mkdir /mnt/source
 		tar -xf "$tarball" -C /mnt/source --strip-components 1

@@ -5,6 +5,7 @@
 #   tests/clients/run.sh [PREFIX]    all programs with the library in PREFIX (built from this tree if not given)
 #   -k NAME                          those with NAME in their name only
 #   --kind relinked|unmodified       those built from source, or Debian 13's binaries, only
+#   --sources DIR                    takes sources from there first: trees, source packages or upstream tarballs
 #   --debian                         unmodified binaries with Debian's own library: what the tests expect of them holds there
 #   --messages                       says where messages and exit statuses of wrong command lines differ from Debian's library
 #
@@ -20,6 +21,7 @@ tree=$cache/trixie
 switch=/sys/module/fuse/parameters/enable_uring
 limit=90 # seconds for one program, after which it is diagnosed and ended
 prefix=
+sources=
 only=
 only_kind=
 library=ours
@@ -28,7 +30,7 @@ passed=0
 failed=0
 
 usage() {
-	sed -n '3,13s/^# \{0,1\}//p' "$0"
+	sed -n '3,14s/^# \{0,1\}//p' "$0"
 	exit "$1"
 }
 
@@ -37,6 +39,11 @@ while [ $# -gt 0 ]; do
 	-k | --kind)
 		[ $# -ge 2 ] || usage 2
 		if [ "$1" = -k ]; then only=$2; else only_kind=$2; fi
+		shift
+		;;
+	--sources)
+		[ $# -ge 2 ] || usage 2
+		sources=$(cd "$2" && pwd) || exit 2
 		shift
 		;;
 	--debian) library=debian only_kind=unmodified ;;
@@ -91,11 +98,11 @@ run_row() { # FILE KIND
 		unshare --mount --propagation private --pid --fork --kill-child --mount-proc \
 		python3 "$here/init.py" "$work/ended" "$limit" \
 		bash "$here/one.sh" "$1" "$kind" "$work" ${messages:+messages} </dev/null >"$log" 2>&1 || result=FAIL
-	grep -q '^apt-get source could not fetch' "$log" && result='no source' # no less a failure: nothing was shown
+	grep -q '^no source of' "$log" && result='no source' # no less a failure: nothing was shown
 	took=$(awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }')
 	print_row "$name" "$(cat "$work/version" 2>/dev/null || echo '?')" "$kind" \
 		"$(cat "$work/transport" 2>/dev/null || echo -)" "$result" "$took"
-	if [ $result = ok ]; then
+	if [ "$result" = ok ]; then
 		passed=$((passed + 1))
 		[ -z "$messages" ] || cat "$work/messages"
 	else
