@@ -38,7 +38,7 @@ prepare_tree() { # "FILE KIND"...
 	fi
 	for row in "$@"; do
 		need+=" $(field "${row% *}" tools)"
-		case $row in *' unmodified') need+=" $(field "${row% *}" package)" ;; esac
+		case $(field "${row% *}" from),$row in ,*' unmodified') need+=" $(field "${row% *}" package)" ;; esac
 	done
 	for package in $need; do
 		[ -e "$tree/var/lib/dpkg/info/$package.list" ] || [ -e "$tree/var/lib/dpkg/info/$package:amd64.list" ] ||
@@ -59,13 +59,35 @@ source_of() { # FILE KIND
 	echo "$cache/source/$(field "$1" source)"
 }
 
-# apt with the source packages of one suite as its only list; the system's own lists stay as they are.
-apt_sources() { # SUITE COMMAND...
-	local lists=$cache/lists/$1
+# apt with one suite as its only list, of type deb or deb-src; the system's own lists stay as they are.
+apt_of() { # TYPE SUITE COMMAND...
+	local lists=$cache/lists/$2-$1
 	mkdir -p "$lists/partial"
-	echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(mirror) $1 main" >"$lists.list"
+	echo "$1 [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(mirror) $2 main" >"$lists.list"
 	apt-get -qq -o Dir::Etc::sourcelist="$lists.list" -o Dir::Etc::sourceparts=- -o Dir::State::lists="$lists" \
-		-o APT::Sandbox::User=root -o Acquire::Retries=3 "${@:2}"
+		-o APT::Sandbox::User=root -o Acquire::Retries=3 "${@:3}"
+}
+
+# Has apt read the list of a suite, if it is older than 10 hours.
+fresh() { # TYPE SUITE
+	local mark=$cache/lists/$2-$1.fresh
+	[ -z "$(find "$mark" -mmin -600 2>/dev/null)" ] || return 0
+	apt_of "$1" "$2" update && touch "$mark"
+}
+
+# Binary packages of another suite than the tree's (`from` in a program's description), which go beside the tree.
+fetch_others() { # "FILE KIND"...
+	local row package suite
+	for row in "$@"; do
+		suite=$(field "${row% *}" from)
+		case $suite,$row in ,* | *' relinked') continue ;; esac
+		package=$(field "${row% *}" package)
+		[ ! -e "$cache/$suite/$package.deb" ] || continue
+		echo "fetching $package of $suite"
+		mkdir -p "$cache/$suite/part"
+		(cd "$cache/$suite/part" && rm -f ./* && fresh deb "$suite" && apt_of deb "$suite" download "$package" &&
+			mv "$package"_*.deb "../$package.deb") >"$out/$package-fetch.log" 2>&1 || tail -n 5 "$out/$package-fetch.log"
+	done
 }
 
 # Fetches the source package of each relinked row into the cache: from --sources, or from the first suite that has all
@@ -110,10 +132,7 @@ from_folder() { # NAME
 fetch_source() { # NAME SUITE
 	local into=$cache/source/$1/$2 said
 	mkdir -p "$into"
-	if [ ! -e "$cache/lists/$2.fresh" ] || [ -n "$(find "$cache/lists/$2.fresh" -mmin +600)" ]; then
-		said=$(apt_sources "$2" update 2>&1) && touch "$cache/lists/$2.fresh"
-	fi
-	if said+=$(cd "$into" && apt_sources "$2" source --download-only "$1" 2>&1); then
+	if said=$(cd "$into" && fresh deb-src "$2" 2>&1 && apt_of deb-src "$2" source --download-only "$1" 2>&1); then
 		ln -sfn "$2" "$cache/source/$1/done"
 		return 0
 	fi

@@ -17,9 +17,9 @@ exec_program() {
 	if [ "$kind" = relinked ]; then
 		exec env PATH="$built/bin:$built/sbin:$PATH" "$@"
 	elif [ "$library" = ours ]; then
-		exec chroot "$tree" env PATH=/usr/sbin:/usr/bin:/sbin:/bin LD_LIBRARY_PATH=/srv/lib "$@"
+		exec chroot "$tree" env PATH=/mnt/other/usr/bin:/usr/sbin:/usr/bin:/sbin:/bin LD_LIBRARY_PATH=/srv/lib "$@"
 	else
-		exec chroot "$tree" env PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"
+		exec chroot "$tree" env PATH=/mnt/other/usr/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"
 	fi
 }
 program() { (exec_program "$@"); }

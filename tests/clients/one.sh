@@ -38,6 +38,9 @@ if [ "$kind" = relinked ]; then
 	build >/mnt/build.log 2>&1 & # a job of its own, since bash ignores errors on the left of ||
 	wait $! || { tail -n 40 /mnt/build.log; false; }
 	linked_with_ours
+elif [ -n "${from:-}" ]; then
+	dpkg-deb -x "$CLIENT_CACHE/$from/$package.deb" /mnt/other
+	echo "$(dpkg-deb -f "$CLIENT_CACHE/$from/$package.deb" Version), $from" >/mnt/version
 else
 	tool dpkg-query -W -f '${Version}' "$package" >/mnt/version
 fi

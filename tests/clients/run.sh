@@ -124,6 +124,7 @@ install_here "${todo[@]}" || exit 1
 [ -n "$prefix" ] || build_library || { tail -n 30 "$out/library.log"; exit 1; }
 prefix=$(cd "$prefix" && pwd) || exit 1
 prepare_tree "${todo[@]}" || exit 1
+fetch_others "${todo[@]}"
 fetch_sources "${todo[@]}"
 
 [ -e $switch ] || modprobe fuse 2>/dev/null

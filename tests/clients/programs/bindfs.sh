@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # shellcheck shell=bash
-# bindfs: a directory with other owners and modes. Debian 12's and 13's are for libfuse 2: from a newer source only.
+# bindfs: a directory with other owners and modes. Debian 12's and 13's are for libfuse 2: so newer ones of sid.
 package=bindfs
-kinds=relinked
+kinds='relinked unmodified'
+from=sid
 tools=''
 source=bindfs
 suites='sid'

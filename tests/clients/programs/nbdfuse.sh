@@ -2,8 +2,20 @@
 # shellcheck shell=bash
 # nbdfuse: the disk of a network block device server as a file.
 package=libnbd-bin
-kinds=unmodified
+kinds='relinked unmodified'
 tools=nbdkit
+source=libnbd
+suites='trixie sid'
+build_needs='libxml2-dev nbdkit'
+
+build() {
+	./configure --prefix="$built" --disable-ocaml --disable-python --disable-golang --disable-rust --without-gnutls --without-bash-completions
+	make -j2 -C common/utils
+	make -j2 -C lib
+	make -j2 -C fuse
+	make -C lib install
+	make -C fuse install
+}
 
 test_it() {
 	local jobs=() i

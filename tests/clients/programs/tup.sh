@@ -2,8 +2,16 @@
 # shellcheck shell=bash
 # tup: a build system that finds out by a filesystem what each command reads and writes.
 package=tup
-kinds=unmodified
+kinds='relinked unmodified'
 tools=''
+source=tup
+suites='sid trixie'
+build_needs='libpcre2-dev libsqlite3-dev fuse3' # it calls fusermount3 at the end
+
+build() {
+	TUP_LABEL=relinked ./build.sh
+	install -D build/tup "$built/bin/tup"
+}
 
 test_it() {
 	local i

@@ -2,8 +2,17 @@
 # shellcheck shell=bash
 # xmount: a disk image that can be written to, while the original stays as it is.
 package=xmount
-kinds=unmodified
+kinds='relinked unmodified'
 tools=''
+source=xmount
+suites='trixie sid'
+build_needs='cmake zlib1g-dev'
+
+build() {
+	export LDFLAGS="$LDFLAGS -L$prefix/lib" # it takes the name of the library from pkg-config, not the folder
+	cmake -S . -B /mnt/b -DCMAKE_INSTALL_PREFIX="$built" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Release
+	make -j2 -C /mnt/b install
+}
 
 test_it() {
 	local jobs=() i
