@@ -35,6 +35,12 @@ run() {
 [ "$(pkg-config --modversion fuse3)" = 3.18.3 ] || fail "pkg-config: version"
 flags=$(pkg-config --cflags fuse3)
 libs=$(pkg-config --libs fuse3)
+# lxcfs and others include <fuse3/fuse.h>, which libfuse in /usr lets them.
+for header in fuse.h fuse_lowlevel.h cuse_lowlevel.h; do
+	# shellcheck disable=SC2086
+	echo "#include <fuse3/$header>" | "$CC" -std=gnu11 $strict -DFUSE_USE_VERSION=318 $flags -fsyntax-only -xc - ||
+		fail "<fuse3/$header> is not found"
+done
 count=0
 for uv in $(seq 30 39) $(seq 310 318); do
 	# shellcheck disable=SC2086
