@@ -190,9 +190,10 @@ all_of() {
 # A loop device for an image. It is marked to go away with its last user, before it has one: the one given the time for
 # that is a process that ends with the test.
 block_device() { # IMAGE
-	local device
+	local device held
 	device=$(losetup -f --show "$1")
-	sleep 1000 <"$device" >/dev/null &
+	exec {held}<"$device" # here, since the process may start too late
+	sleep 1000 >/dev/null &
 	losetup -d "$device"
 	echo "$device"
 }
