@@ -40,6 +40,19 @@ pub fn clone_device(master: RawFd) -> Result<OwnedFd, Errno> {
     }
 }
 
+/// The device number of the filesystem behind a descriptor, as system calls take it, where the kernel tells.
+pub fn filesystem(fd: RawFd) -> Option<u32> {
+    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
+    let number = info.lines().find_map(|line| line.strip_prefix("fuse_connection:"))?;
+    number.trim().parse().ok().map(for_calls)
+}
+
+/// From the kernel's own form of a device number: twelve bits and twenty.
+fn for_calls(number: u32) -> u32 {
+    let (major, minor) = (number >> 20, number & 0xf_ffff);
+    minor & 0xff | major << 8 | (minor & !0xff) << 12
+}
+
 /// Has the kernel use a file as the backing of others; the result is its id, above 0.
 pub fn open_backing(device: RawFd, file: RawFd) -> Result<i32, Errno> {
     let map = FuseBackingMap { fd: file, ..FuseBackingMap::default() };
@@ -110,5 +123,17 @@ pub fn epoll_wait(epoll: &OwnedFd) -> Result<RawFd, Errno> {
     match unsafe { libc::epoll_wait(epoll.as_raw_fd(), &raw mut event, 1, -1) } {
         -1 => Err(Errno::last()),
         _ => Ok(event.u64 as RawFd),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_number_as_calls_take_it() {
+        assert_eq!((for_calls(45), for_calls(0x123), for_calls(8 << 20 | 17)), (45, 0x10_0023, 8 << 8 | 17));
+        assert_eq!(for_calls(0x123), libc::makedev(0, 0x123) as u32);
+        assert_eq!(filesystem(0), None, "not such a descriptor");
     }
 }

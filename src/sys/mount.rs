@@ -115,9 +115,27 @@ pub fn receive_fd(socket: BorrowedFd<'_>) -> Result<Option<OwnedFd>, Errno> {
     }
 }
 
-/// Asks for the statistics of the filesystem at `path`, only for the request that this makes.
+/// Asks for the statistics of the filesystem at `path`, only for the request that this makes. It holds on to the mount
+/// until that is answered.
 pub fn statfs(path: &CStr) {
     let mut unused = std::mem::MaybeUninit::<libc::statfs>::uninit();
     // SAFETY: a C string, and room for the result.
     unsafe { libc::statfs(path.as_ptr(), unused.as_mut_ptr()) };
+}
+
+/// The same for the filesystem with a device number, whose mounts it leaves alone. An error where there is no such call.
+#[cfg(target_arch = "x86_64")]
+pub fn ustat(device: u32) -> Result<(), Errno> {
+    let mut unused = std::mem::MaybeUninit::<[u64; 4]>::uninit(); // struct ustat
+    // SAFETY: room for the result.
+    match unsafe { libc::syscall(libc::SYS_ustat, device, unused.as_mut_ptr()) } {
+        -1 => Err(Errno::last()),
+        _ => Ok(()),
+    }
+}
+
+/// See above.
+#[cfg(not(target_arch = "x86_64"))]
+pub fn ustat(_device: u32) -> Result<(), Errno> {
+    Err(Errno::new(libc::ENOSYS))
 }

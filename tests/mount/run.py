@@ -79,7 +79,7 @@ EXTRA_SOURCES = {"notify_ll": [str(HERE / "fs" / "notify_orders.c")],
                  "memfs_ll": [str(HERE / "fs" / f"memfs_{part}.c") for part in ("tree", "more")],
                  "probe_ll": [str(HERE / "fs" / "probe_wait.c")],
                  "path_fs": [str(HERE / "fs" / f"path_{part}.c") for part in ("names", "files", "locks")]}
-BINARIES = ["notify_ll", "backing_ll", "splice_io_ll", "probe_ll", "memfs_ll", "memfs_ll+asan", "empty_ll",
+BINARIES = ["notify_ll", "backing_ll", "splice_io_ll", "probe_ll", "memfs_ll", "memfs_ll+asan", "empty_ll", "slow_release_ll",
             "want_ll@30", "want_ll@35", "own_loop_ll", "custom_io_ll", "cycles_ll", "loop_again_ll", "deny_uring",
             "lowops_ll", "ioctl_compat", "cuse_fake", "helpers", "features_ll", "path_fs", "hello", "path_steps@30",
             "path_steps@31", "path_steps@32", "path_steps@35", "path_steps@311", "path_steps@312", "path_steps@317",

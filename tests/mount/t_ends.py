@@ -227,3 +227,20 @@ def leaves_no_process(env):
     fs.stop(0)
     check(not Path(f"/proc/{fs.pid}").exists(), "process still there")
     os.rmdir(fs.mnt)
+
+
+@test("P11")
+def umount_while_files_are_released(env):
+    """Nothing of the library's own keeps a mount busy that its users have left: not what brings forth requests either."""
+    refused = []
+    for i in range(16):
+        fs = env.start("slow_release_ll", "-o", "max_threads=4")
+        files = [os.open(fs.path(str(n)), os.O_RDONLY) for n in range(12)]
+        in_parallel([lambda file=file: os.close(file) for file in files], cpus()[:1])
+        time.sleep(i % 4 / 10 + i // 4 * 0.002)  # they are released a few at a time, every 100 ms
+        if libc.umount2(str(fs.mnt).encode(), 0) != 0:
+            refused.append(i)
+            fs.stop()
+        else:
+            fs.ended(0)
+    check(not refused, f"{len(refused)} of 16 times the mount was busy: {refused}")

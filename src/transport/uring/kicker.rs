@@ -3,13 +3,18 @@
 //!
 //! A request that came when no entry of its queue was armed waits until an entry of that queue is committed;
 //! registering a new one does not bring it forth (Linux 6.14 to 6.18). If all handlers of the queue block, that may
-//! be never. So we make ourselves a request to commit: a statfs(2) on the mount, from the queue's CPU, which whoever
+//! be never. So we make ourselves a request to commit: ustat(2) of the filesystem, from the queue's CPU, which whoever
 //! receives it answers at once, without the filesystem.
+//!
+//! Unlike statfs(2), ustat does not hold on to the mount: that would make an umount(2) meanwhile fail with EBUSY, although
+//! nobody uses the mount. It has the umount wait for the answer, though. Where there is no ustat (most architectures, and
+//! seccomp profiles of containers), it is statfs.
 //!
 //! Each kick is a thread of its own for a moment: if the entry that it aims at is gone by then, it has to wait with the
 //! others, and nobody may wait for it in turn. Such threads hold on to nothing of the session.
 
 use std::ffi::CString;
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
@@ -17,8 +22,10 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use crate::errno::Errno;
 use crate::sys::cpu;
-use crate::sys::mount::statfs;
+use crate::sys::dev::filesystem;
+use crate::sys::mount::{statfs, ustat};
 use crate::transport::threads::{Runs, spawn};
 use crate::wire::{FuseInHeader, Opcode};
 
@@ -43,17 +50,18 @@ struct Kick {
 /// See the module.
 pub struct Kicker {
     mountpoint: Option<CString>,
+    device: Option<u32>,
     handles: Mutex<Vec<JoinHandle<()>>>,
     kicks: Arc<[Kick; MOST]>,
 }
 
 impl Kicker {
     /// Without a mount point of ours there are no kicks: what waits, waits for the next commit.
-    pub fn new(mountpoint: Option<CString>) -> Kicker {
+    pub fn new(mountpoint: Option<CString>, fuse_fd: RawFd) -> Kicker {
         let nothing =
             || Kick { thread: AtomicI32::new(NOBODY), queue: AtomicUsize::new(0), since: AtomicU64::new(0) };
         let kicks = Arc::new(std::array::from_fn(|_| nothing()));
-        Kicker { mountpoint, handles: Mutex::default(), kicks }
+        Kicker { mountpoint, device: filesystem(fuse_fd), handles: Mutex::default(), kicks }
     }
 
     /// Whether a request is ours.
@@ -91,12 +99,15 @@ impl Kicker {
         let Some(place) = self.kicks.iter().position(free) else { return };
         self.kicks[place].since.store(now, Ordering::SeqCst);
         self.kicks[place].queue.store(queue, Ordering::SeqCst);
-        let kicks = self.kicks.clone();
+        let (kicks, device) = (self.kicks.clone(), self.device);
         let body = move || {
             kicks[place].thread.store(cpu::thread_id(), Ordering::SeqCst);
             // Not for a CPU that is not ours to run on.
             if let Ok(_there) = cpu::run_on(queue) {
-                statfs(&path);
+                match device.map_or(Err(Errno::new(libc::ENOSYS)), ustat) {
+                    Err(e) if [libc::ENOSYS, libc::EPERM, libc::EACCES].contains(&e.raw()) => statfs(&path),
+                    _ => (),
+                }
             }
             kicks[place].thread.store(NOBODY, Ordering::SeqCst);
         };

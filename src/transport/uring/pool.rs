@@ -139,7 +139,7 @@ impl Pool {
             owner,
             desks: Mutex::default(),
             keeper: Mailbox::new(),
-            kicker: Kicker::new(config.mountpoint.clone()),
+            kicker: Kicker::new(config.mountpoint.clone(), config.fuse_fd),
             watching: AtomicBool::new(false),
             entries: Mutex::default(),
             lot: Mutex::default(),

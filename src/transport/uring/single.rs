@@ -7,6 +7,7 @@
 //! armed entries for the thread, so that what the kernel sends meanwhile waits there: a ring that is closed takes
 //! requests with it that were on their way to an entry.
 
+use std::collections::VecDeque;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -74,8 +75,10 @@ pub struct Single {
     replies: Vec<NonNull<Entry>>,
     /// Requests in hand.
     waiting: u32,
-    /// The queue whose entry was last handed over, and its mark then.
-    committed: Option<(u16, u32)>,
+    /// For each queue: its mark, and how many of its entries were handed over with replies since the last wait.
+    committed: Vec<(u32, usize)>,
+    /// Completions that were there before it was known whether to wait.
+    early: VecDeque<Completion>,
     over: bool,
     /// Device and exit event are being watched.
     watching: bool,
@@ -107,7 +110,8 @@ impl Single {
             scratch: Vec::new(),
             replies: Vec::new(),
             waiting: 0,
-            committed: None,
+            committed: vec![(0, 0); usize::from(pool.config.queues)],
+            early: VecDeque::new(),
             over: false,
             watching: false,
         };
@@ -184,7 +188,7 @@ impl Single {
         while !self.over && !exit.exited() {
             self.wait()?;
             let mut batch = 0;
-            while let Some(completion) = self.ring.pop() {
+            while let Some(completion) = self.early.pop_front().or_else(|| self.ring.pop()) {
                 batch += u64::from(!matches!(completion.user_data, WAKE | DEVICE | EXIT));
                 self.completed(completion, &mut read_device);
             }
@@ -229,19 +233,13 @@ impl Single {
 
     fn wait(&mut self) -> Result<(), Errno> {
         self.ring.submit_and_wait(0, None)?;
-        if let Some((queue, mark)) = self.committed.take() {
-            let queue = &self.pool.queues[usize::from(queue)];
-            let came = self.ring.has_completions();
-            queue.pace.exchanged(came);
-            if !came {
-                queue.was_empty(mark);
-            }
-        }
+        self.note_exchange();
         self.post.state.store(WAITING, Ordering::SeqCst);
         let mut done = Ok(());
         if self.post.mailbox.is_empty() {
             let ring = &mut self.ring;
-            let want = u32::from(!(ring.has_work() || self.spin.until(|| ring.has_work())));
+            let ready = !self.early.is_empty() || ring.has_work() || self.spin.until(|| ring.has_work());
+            let want = u32::from(!ready);
             done = self.ring.submit_and_wait(want, None);
             if want > 0 {
                 stats::woken();
@@ -255,6 +253,25 @@ impl Single {
             self.collect();
         }
         done
+    }
+
+    /// Of the commits just submitted: whether requests had been waiting. A queue that gave fewer than it got replies has
+    /// none left.
+    fn note_exchange(&mut self) {
+        while let Some(completion) = self.ring.pop() {
+            self.early.push_back(completion);
+        }
+        for (qid, (mark, commits)) in self.committed.iter_mut().enumerate() {
+            let commits = std::mem::take(commits);
+            if commits == 0 {
+                continue;
+            }
+            let came = self.early.iter().filter(|completion| queue_of(completion) == Some(qid)).count();
+            self.pool.queues[qid].pace.exchanged(came > 0);
+            if came < commits {
+                self.pool.queues[qid].was_empty(*mark);
+            }
+        }
     }
 
     fn collect(&mut self) {
@@ -278,7 +295,8 @@ impl Single {
         let queue = unsafe { entry.as_ref() }.qid;
         let mark = self.pool.queues[usize::from(queue)].mark();
         self.arm(entry, Ring::commit);
-        self.committed = Some((queue, mark));
+        let committed = &mut self.committed[usize::from(queue)];
+        *committed = (mark, committed.1 + 1);
     }
 
     fn arm(&mut self, entry: NonNull<Entry>, how: fn(&mut Ring, &Entry)) {
@@ -308,7 +326,6 @@ impl Single {
     }
 
     fn entry_completed(&mut self, entry: NonNull<Entry>, result: i32) {
-        self.committed = None;
         // SAFETY: user data of entries are their addresses, and the pool keeps them.
         self.pool.taken(unsafe { entry.as_ref() });
         match result {
@@ -393,6 +410,17 @@ impl Single {
             let _ = self.ring.submit_and_wait(0, None);
             // SAFETY: the pool owns it.
             self.pool.registered(unsafe { entry.as_ref() });
+        }
+    }
+}
+
+/// The queue whose entry a completion is about.
+fn queue_of(completion: &Completion) -> Option<usize> {
+    match completion.user_data {
+        WAKE | DEVICE | EXIT => None,
+        // SAFETY: user data of entries are their addresses, and the pool keeps them.
+        address => {
+            NonNull::new(address as *mut Entry).map(|entry| usize::from(unsafe { entry.as_ref() }.qid))
         }
     }
 }
