@@ -27,9 +27,8 @@ pub const LOWLEVEL: &str = "    \
     -o no_io_uring         use /dev/fuse only\n    \
     -o io_uring_q_depth=N  most requests under way per queue, that is, CPU\n                           \
                            (1 to 65535; default: as many as are needed)\n    \
-    -o io_uring_batch=N    let a thread receive so many requests at once:\n                           \
-                           faster, but the first handler that blocks may hold\n                           \
-                           up some of them (1 to 64, default 1)\n    \
+    -o io_uring_batch=N    answer up to so many fast requests of a CPU\n                           \
+                           together (1 to 64, default 8)\n    \
     -o io_uring_spin_us=N  look for the next request so long before sleeping,\n                           \
                            where that pays (0 to 1000, default 200)\n";
 

@@ -18,7 +18,7 @@ use crate::session::options::{SessionOptions, UringChoice};
 use crate::transport::gate::Gate;
 use crate::transport::spin::DEFAULT_SPIN;
 use crate::transport::uring::single::Single;
-use crate::transport::uring::{Config, Pool, Prepared};
+use crate::transport::uring::{Config, DEFAULT_BATCH, Pool, Prepared};
 use crate::wire::flags::init::OVER_IO_URING;
 use crate::wire::{FuseInitOut, Pod};
 
@@ -216,7 +216,7 @@ impl Session {
             mountpoint: self.mountpoint(),
             payload_size: negotiated.payload_size,
             spin: self.spin_time(),
-            batch: self.options.batch.unwrap_or(1),
+            batch: self.options.batch.unwrap_or(DEFAULT_BATCH),
             most_entries: self.options.q_depth.unwrap_or(u32::MAX),
             single,
             gate,

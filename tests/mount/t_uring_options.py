@@ -5,22 +5,41 @@ import time
 
 from harness import all_ok, check, cpus, in_parallel, stat_ok
 from registry import test
+from t_stat import numbers
 from t_threads import hammer
 
 
+def crowd(fs, clients=12, requests=1500):
+    """So many clients of one CPU that requests wait while others are served."""
+    jobs = [lambda c=c: [os.stat(fs.path(f"f.{c}.{n}")) for n in range(requests)] for c in range(clients)]
+    all_ok(in_parallel(jobs, cpus()[:1], 30))
+
+
+def entries(env, fs):
+    return numbers(env, fs.mnt)["queues"][cpus()[0]]["entries"]
+
+
 @test("P3", transports=("ring",), ours_only=True)
-def batches_end_with_the_first_handler_that_blocks(env):
-    """io_uring_batch: what a handler holds up ends with it, and the next ones hold up nobody."""
-    fs = env.probe("-o", "max_threads=10,io_uring_batch=8")
-    names = [[os.fsencode(fs.path(f"f.{c}.{n}")) for n in range(3000)] for c in range(12)]
-
-    def crowd(cpu):
-        """Requests wait while others are served: batches come about."""
-        all_ok(in_parallel([lambda mine=mine: [os.stat(name) for name in mine] for mine in names], cpu, 30))
-
-    crowd(cpus()[:1])
+def a_crowd_is_not_held_up(env):
+    """Whose requests are answered together does not wait for a handler that blocks, the first one or a later one."""
+    fs = env.probe("-o", "max_threads=20")
     for n in range(3):
-        all_ok(in_parallel([stat_ok(fs.path(f"sleep.200.{n}.{c}")) for c in range(8)], cpus()[:1]))
+        crowd(fs)
+        check(entries(env, fs) > 1, "the queue has a single entry: nothing is answered together, nothing is tested")
+
+        def fast(c, n=n):
+            times = []
+            for i in range(150):
+                begin = time.monotonic()
+                os.stat(fs.path(f"f.{c}.{n}.{i}"))
+                times.append(time.monotonic() - begin)
+                time.sleep(0.003)
+            return max(times)
+        slow = [stat_ok(fs.path(f"sleep.400.{n}.{i}")) for i in range(4)]
+        results = in_parallel(slow + [lambda c=c: fast(c) for c in range(6)], cpus()[:1], 30)
+        all_ok(results)
+        worst = max(results[len(slow):])
+        check(worst < 0.2, f"round {n}: a fast one took {worst * 1e3:.0f} ms beside handlers of 400 ms")
     begin = time.monotonic()
     all_ok(in_parallel([stat_ok(fs.path(f"sleep.500.{n}")) for n in range(8)], cpus()[:1]))
     took = time.monotonic() - begin
@@ -28,14 +47,39 @@ def batches_end_with_the_first_handler_that_blocks(env):
     fs.stop()
 
 
+@test("P3", transports=("ring",), ours_only=True)
+def clients_come_and_go(env):
+    """Between crowds and single clients no request is lost or late, whoever holds the entries."""
+    fs = env.probe("-o", "max_threads=20")
+    for clients in (8, 1, 3, 12, 2, 1, 6, 2, 12, 1):
+        hammer(fs, 0.3, clients)
+        begin = time.monotonic()
+        all_ok(in_parallel([stat_ok(fs.path(f"f.{clients}.{c}")) for c in range(clients)], cpus()))
+        took = time.monotonic() - begin
+        check(took < 0.2, f"{clients} requests took {took * 1e3:.0f} ms")
+    fs.stop()
+
+
+@test("ops", transports=("ring",), ours_only=True)
+def batch_of_one(env):
+    """io_uring_batch=1: a crowd of fast requests brings no second entry."""
+    fs = env.probe("-o", "io_uring_batch=1")
+    crowd(fs)
+    count = entries(env, fs)
+    fs.stop()
+    check(count == 1, f"{count} entries")
+
+
 @test("P5", transports=("ring",), ours_only=True)
 def batches_and_late_replies(env):
-    """io_uring_batch with replies from other threads and after the handler."""
-    fs = env.probe("-o", "io_uring_batch=16")
-    kinds = ["f.{}", "after.5.{}", "thread.{}", "f.x{}"]
-    jobs = [stat_ok(fs.path(kinds[n % 4].format(n))) for n in range(400)]
-    all_ok(in_parallel(jobs, cpus(), 30))
-    fs.stop()
+    """Requests answered together with those that other threads answer, or that are answered after the handler."""
+    for options in ([], ["-o", "io_uring_batch=16"]):
+        fs = env.probe(*options)
+        crowd(fs)
+        kinds = ["f.{}", "after.5.{}", "thread.{}", "f.x{}"]
+        jobs = [stat_ok(fs.path(kinds[n % 4].format(n))) for n in range(400)]
+        all_ok(in_parallel(jobs, cpus(), 30))
+        fs.stop()
 
 
 @test("ops", transports=("ring",), ours_only=True)

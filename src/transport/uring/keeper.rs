@@ -277,15 +277,11 @@ impl Keeper {
             served_queues.push(served.qid);
             if time > LONG {
                 self.unload(&desk);
-                // The entries that are armed beside the handler count as company; they are none if it blocks.
-                if self.pool.batching() && cpu::sleeps(desk.thread.load(Ordering::Relaxed)) {
-                    self.pool.handler_blocks(served);
-                }
             }
             // A long one needs no more looks if others can be served. When it replies at last, it wakes us.
             busy |= time < FOREVER || served.is_replied() || self.pool.may_help(served);
             if time > LONG {
-                self.help(entry, desk.thread.load(Ordering::Relaxed), since, now);
+                self.help(entry, &desk, since, now);
             }
         }
         busy |= self.look_after_dry_queues(now);
@@ -321,7 +317,13 @@ impl Keeper {
         }
     }
 
-    fn help(&mut self, serving: NonNull<Entry>, thread: i32, since: u64, now: u64) {
+    fn help(&mut self, serving: NonNull<Entry>, desk: &Desk, since: u64, now: u64) {
+        let thread = desk.thread.load(Ordering::Relaxed);
+        // A worker that has come to its end meanwhile may sleep for another reason.
+        let goes_on = || {
+            desk.serving.load(Ordering::SeqCst) == serving.as_ptr()
+                && desk.since.load(Ordering::Relaxed) == since
+        };
         // SAFETY: the pool owns it.
         let entry = unsafe { serving.as_ref() };
         // What is lent to a handler is taken from under it only if it does not come back for long.
@@ -334,6 +336,7 @@ impl Keeper {
             self.commit(serving);
         } else if !self.pool.queue(entry).has_armed()
             && (cpu::sleeps(thread) || self.computes(thread, since, now))
+            && goes_on()
         {
             // The wish is granted next, unless no thread can be had: nobody has to wake us.
             self.pool.queue(entry).handler_blocks();

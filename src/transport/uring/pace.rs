@@ -43,6 +43,12 @@ impl Pace {
         self.waited.store(times, Ordering::Relaxed);
     }
 
+    /// A request came whose reply no client waits for: its client asks again meanwhile, and how many come together does not
+    /// tell how many clients there are.
+    pub fn came_unawaited(&self) {
+        self.waited.store(0, Ordering::Relaxed);
+    }
+
     /// So many handlers took so many nanoseconds in all.
     pub fn served(&self, handlers: u32, time: u64) {
         let fast = time <= FAST * u64::from(handlers);
@@ -67,6 +73,9 @@ mod tests {
         pace.exchanged(false);
         pace.exchanged(true);
         assert!(!pace.wants_more(), "in a row");
+        (0..EAGER).for_each(|_| pace.exchanged(true));
+        pace.came_unawaited();
+        assert!(!pace.wants_more(), "a client may have several under way");
     }
 
     #[test]

@@ -43,6 +43,9 @@ const PLENTY: u32 = 4;
 /// The same under `fuse_session_loop`.
 const PLENTY_SINGLE: u32 = 64;
 const OPCODES: usize = 64;
+/// Entries up to which a queue grows to have its requests answered together. Four clients of a CPU gain most; with more, those
+/// that wait in the kernel come with the next commits.
+pub const DEFAULT_BATCH: u32 = 8;
 
 /// What a pool is made for.
 #[derive(Clone)]
@@ -55,7 +58,7 @@ pub struct Config {
     /// What the kernel demands of an entry's payload buffer.
     pub payload_size: usize,
     pub spin: Duration,
-    /// `-o io_uring_batch`
+    /// `-o io_uring_batch`: to so many entries a queue grows whose requests wait while fast handlers run.
     pub batch: u32,
     /// `-o io_uring_q_depth`
     pub most_entries: u32,
@@ -119,7 +122,6 @@ pub struct Pool {
     keeper_thread: Mutex<Option<JoinHandle<()>>>,
     /// The thread of `fuse_session_loop`, when that is what runs.
     pub single: Mutex<Option<Arc<super::single::Post>>>,
-    batching: AtomicBool,
     stopping: AtomicBool,
     closed: AtomicBool,
     /// Threads that are just handing an entry over.
@@ -150,7 +152,6 @@ impl Pool {
             wants_room: AtomicBool::new(false),
             keeper_thread: Mutex::new(None),
             single: Mutex::new(None),
-            batching: AtomicBool::new(config.batch > 1),
             stopping: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             handing: AtomicUsize::new(0),
@@ -403,16 +404,6 @@ impl Pool {
         self.queue(entry).has_holders_more_than(self.config.gate.limit()) && self.lot.lock().parked.is_empty()
     }
 
-    /// Entries that a worker may have armed at once.
-    pub fn batch(&self) -> u32 {
-        if self.batching() { self.config.batch } else { 1 }
-    }
-
-    /// Whether handlers may run beside armed entries: the user wants it so, and none has blocked yet.
-    pub fn batching(&self) -> bool {
-        self.batching.load(Ordering::Relaxed)
-    }
-
     /// Notes that an entry is handed to the kernel. To be called just before.
     pub fn arming(&self, entry: &Entry) {
         entry.arm();
@@ -435,9 +426,6 @@ impl Pool {
 
     /// A handler of this entry's queue blocks, or did so for long.
     pub fn handler_blocks(&self, entry: &Entry) {
-        if self.batching() {
-            self.batching.store(false, Ordering::Relaxed);
-        }
         if self.queue(entry).handler_blocks() {
             self.keeper.wake();
         }

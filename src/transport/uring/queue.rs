@@ -3,8 +3,12 @@
 //!
 //! The numbers belong to the pool and are changed by whoever arms or takes an entry; all are atomic.
 
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, Ordering};
 
+use crate::transport::uring::company::Company;
+use crate::transport::uring::desk::Desk;
+use crate::transport::uring::mailbox::Mailbox;
 use crate::transport::uring::pace::Pace;
 
 /// One of the kernel's queues.
@@ -29,13 +33,14 @@ pub struct Queue {
     holders: AtomicI32,
     /// Handlers of this queue were seen to block: the last armed entry is replaced before it is missed.
     blocking: AtomicBool,
-    /// Somebody spins for the next request; one at a time is enough.
-    spinning: AtomicBool,
+    /// The worker that spins for the next request, or null; one at a time is enough.
+    spinner: AtomicPtr<Desk>,
     /// The keeper is asked for one more worker.
     wants_worker: AtomicBool,
     /// The keeper is asked to bring forth what may wait.
     wants_kick: AtomicBool,
     pub pace: Pace,
+    pub company: Company,
 }
 
 impl Queue {
@@ -121,7 +126,7 @@ impl Queue {
             return self.is_dry() && !self.wants_kick.swap(true, Ordering::SeqCst);
         }
         self.dried.fetch_add(1, Ordering::SeqCst);
-        self.blocking.load(Ordering::Relaxed) && self.wish_for_worker()
+        self.blocking.load(Ordering::Relaxed) && !self.pace.is_trusted() && self.wish_for_worker()
     }
 
     /// A handler blocks while no entry is armed. `true`: tell the keeper.
@@ -138,13 +143,27 @@ impl Queue {
         !self.wants_worker.swap(true, Ordering::SeqCst)
     }
 
-    /// Whether the caller may spin; it says when it is done.
-    pub fn start_spinning(&self) -> bool {
-        !self.spinning.load(Ordering::Relaxed) && !self.spinning.swap(true, Ordering::Acquire)
+    /// The caller spins from now on, instead of another: the kernel gives the next request to the entry armed last.
+    pub fn start_spinning(&self, desk: &Desk) {
+        self.spinner.store(std::ptr::from_ref(desk).cast_mut(), Ordering::Release);
     }
 
-    pub fn stop_spinning(&self) {
-        self.spinning.store(false, Ordering::Release);
+    /// Whether nobody has taken the caller's place.
+    pub fn is_spinning(&self, desk: &Desk) -> bool {
+        std::ptr::eq(self.spinner.load(Ordering::Relaxed), desk)
+    }
+
+    /// To be called before the worker does anything else.
+    pub fn stop_spinning(&self, desk: &Desk) {
+        let desk = std::ptr::from_ref(desk).cast_mut();
+        let _ = self.spinner.compare_exchange(desk, null_mut(), Ordering::AcqRel, Ordering::Relaxed);
+    }
+
+    /// For a worker: the mailbox of another one that spins.
+    pub fn spinner_beside(&self, desk: &Desk) -> Option<&Mailbox> {
+        // SAFETY: desks are kept until no worker runs any more, and so at least as long as the caller needs this.
+        let spinner = unsafe { self.spinner.load(Ordering::Acquire).as_ref() }?;
+        (!std::ptr::eq(spinner, desk)).then_some(&spinner.mailbox)
     }
 
     /// One entry more is registered beside a commit, which tells whether something was left waiting.

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A thread that serves requests of the ring.
 //!
-//! It owns an io_uring and has at most one armed entry, and none while a handler runs: what the kernel gave to it then could
-//! be had by nobody else. Only under `-o io_uring_batch`, and only until a handler blocks for the first time, it has
-//! several; after that it hands what comes to the armed ones to another worker, until they are gone. A handler that returns
-//! without a reply leaves it without an entry: then it arms a new one if its queue has none left, or parks until it is
+//! It owns an io_uring and has no armed entry while a handler runs: what the kernel gave to it then could be had by nobody
+//! else. With one entry that comes by itself. Where requests wait while fast handlers run it has several, and serves when a
+//! request has come in each of them; what comes alone goes to another worker, which keeps the entry, while this one stands by
+//! for the rest. A worker that has served gives its replies to the one that spins for the same queue, if there is one, so that
+//! entries that have gone apart meet again. A handler that returns without a reply leaves it without an entry: then it arms a new one if its queue has none left, or parks until it is
 //! handed a reply to commit or a request to serve.
 
 mod home;
@@ -26,12 +27,16 @@ use crate::transport::uring::handler::BlockWatch;
 use crate::transport::uring::pool::Pool;
 use crate::transport::uring::queue::Queue;
 use crate::transport::uring::ring::{Completion, MARK, Ring, WAKE};
+use crate::wire::Opcode;
 use home::{go_away, go_home};
 
 const SUBMISSIONS: u32 = 16;
 
 /// So many requests of one client in a row that did not wait for each other, and it is taken for one that goes on so.
 const STEADY: u32 = 32;
+
+/// A worker with a request gives others so many opportunities to make theirs, counted again from each that comes.
+const GATHERING: u32 = 20;
 
 /// How a worker begins.
 pub enum Start {
@@ -63,6 +68,8 @@ struct Worker {
     waiting: u32,
     /// They are served whatever is armed: there is nobody else.
     must_serve: bool,
+    /// Another worker serves what came here, and the rest of the entries are only waited for.
+    stands_by: bool,
     /// On the pool's list of workers without an entry.
     parked: bool,
     watch: BlockWatch,
@@ -104,6 +111,7 @@ pub fn run(pool: Arc<Pool>, desk: Arc<Desk>, start: Start) {
         committed: None,
         waiting: 0,
         must_serve: false,
+        stands_by: false,
         parked: false,
         watch: BlockWatch::default(),
         waited: true,
@@ -166,8 +174,9 @@ impl Worker {
         let qid = unsafe { first.as_ref() }.qid;
         let queue = self.queue(qid);
         let wider = self.armed == 0
-            && (self.replies.len() as u32) < self.pool.batch()
             && queue.pace.wants_more()
+            && queue.company.is_kept()
+            && !queue.is_full(self.pool.config.batch)
             && !queue.has_armed();
         // Before the commits, which bring forth what waits.
         if let Some(Ok(entry)) = wider.then(|| self.pool.new_entry(qid)) {
@@ -244,9 +253,9 @@ impl Worker {
 
     /// Sends the replies, and returns when there is something to do.
     fn exchange(&mut self) -> Result<(), Errno> {
-        let sleeps = self.waiting == 0 && !(self.armed > 0 && self.spin.is_worth_it());
-        if sleeps {
-            return self.exchange_asleep();
+        if self.waiting == 0 && !self.will_spin() {
+            self.exchange_asleep()?;
+            return self.gather();
         }
         self.ring.submit_and_wait(0, None)?;
         let before = self.waiting;
@@ -256,10 +265,34 @@ impl Worker {
             self.wait()?;
             self.receive();
         }
+        self.gather()
+    }
+
+    fn will_spin(&mut self) -> bool {
+        self.armed > 0 && !self.stands_by && self.spin.is_worth_it()
+    }
+
+    /// With some entries filled and others not: gives the clients on this CPU a moment to come together.
+    fn gather(&mut self) -> Result<(), Errno> {
+        let mut looks = 0;
+        while self.waits_for_company() && looks < GATHERING {
+            std::thread::yield_now();
+            looks += 1;
+            if self.ring.has_work() {
+                let before = self.waiting;
+                self.ring.submit_and_wait(0, None)?;
+                self.receive();
+                looks = if self.waiting > before { 0 } else { looks };
+            }
+        }
         Ok(())
     }
 
-    /// The same in one system call. A mark in between tells what came for the replies from what came later.
+    fn waits_for_company(&self) -> bool {
+        self.waiting > 0 && self.armed > 0 && !self.must_serve && self.queue(self.queue).company.is_kept()
+    }
+
+    /// The same as `exchange` in one system call. A mark in between tells what came for the replies from what came later.
     fn exchange_asleep(&mut self) -> Result<(), Errno> {
         let marks = self.committed.is_some();
         if marks {
@@ -333,7 +366,11 @@ impl Worker {
 
     fn take_up(&mut self, request: NonNull<Entry>) {
         // SAFETY: the pool owns it.
-        let client = unsafe { request.as_ref() }.peek().pid;
+        let header = unsafe { request.as_ref() }.peek();
+        if matches!(Opcode(header.opcode), Opcode::RELEASE | Opcode::RELEASEDIR) {
+            self.queue(self.queue).pace.came_unawaited();
+        }
+        let client = header.pid;
         let overlaps = !self.waited && client == self.client;
         self.overlaps = if overlaps { self.overlaps.saturating_add(1) } else { 0 };
         self.client = client;
@@ -398,21 +435,23 @@ impl Worker {
         done
     }
 
-    /// Looks for the next request for a while, unless another worker of the queue does.
+    /// Looks for the next request for a while, or until another worker of the queue does.
     fn spin(&mut self) -> bool {
         let queue = &self.pool.queues[usize::from(self.queue)];
-        if !queue.start_spinning() {
-            return false;
-        }
+        queue.start_spinning(&self.desk);
         // Of several requests at a time some can be prepared elsewhere while others are served here.
         let one_by_one = std::mem::take(&mut self.served) == 1;
         if one_by_one && self.spin.clients_stay() && !self.homeless {
             self.homeless = !go_home(self.queue);
         }
         let Worker { ring, desk, .. } = self;
-        let found = self.spin.look(|| ring.has_work() || !desk.mailbox.is_empty());
-        queue.stop_spinning();
-        found
+        let mut displaced = false;
+        let found = self.spin.look(|| {
+            displaced = !queue.is_spinning(desk);
+            displaced || ring.has_work() || !desk.mailbox.is_empty()
+        });
+        queue.stop_spinning(desk);
+        found && !displaced
     }
 
     // --- without an entry ----------------------------------------------------------------------------------

@@ -16,14 +16,16 @@ impl Worker {
         if self.waiting == 0 {
             return;
         }
-        if self.armed > 0 && !self.must_serve && !self.pool.batching() {
-            return self.relay();
+        self.stands_by = self.armed > 0 && !self.must_serve;
+        match self.stands_by {
+            true => self.relay(),
+            false => self.serve(),
         }
-        self.serve();
     }
 
     /// Has another worker serve what has come, and goes on waiting for the rest.
     fn relay(&mut self) {
+        self.queue(self.queue).company.broken();
         self.leave_requests();
         self.desk.drains.store(false, Ordering::SeqCst);
         self.pool.drain_backlog();
@@ -55,6 +57,9 @@ impl Worker {
             }
         }
         self.waiting = 0;
+        if handlers > 1 {
+            self.queue(self.queue).company.complete();
+        }
         stats::batch(u64::from(handlers));
         let batch = begin.map(|begin| (handlers, now() - begin));
         if let Some((handlers, time)) = batch.or(self.watch.take_time()) {
@@ -86,7 +91,24 @@ impl Worker {
             }
             return self.park();
         }
-        self.commit_replies();
+        match self.joins(first.qid) {
+            true => self.park(),
+            false => self.commit_replies(),
+        }
+    }
+
+    /// Leaves the replies, and with them the entries, to the worker that spins for the same queue, if there is one.
+    fn joins(&mut self, qid: u16) -> bool {
+        let queue = &self.pool.queues[usize::from(qid)];
+        let Some(spinner) = queue.spinner_beside(&self.desk) else { return false };
+        if self.armed > 0 || self.pool.config.batch == 1 || !queue.company.may_join() {
+            return false;
+        }
+        for reply in self.replies.drain(..) {
+            // SAFETY: the pool owns it.
+            spinner.post(unsafe { reply.as_ref() });
+        }
+        true
     }
 
     fn run_handler(&mut self, entry: NonNull<Entry>) -> AfterHandler {
