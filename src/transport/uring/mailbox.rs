@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Entries on their way to another thread's ring: a lock-free list, and a message that wakes the thread.
 //!
-//! Any thread posts; only the owner collects. The list links entries through themselves, so posting allocates
+//! Any thread posts; the owner collects, and whoever finds it kept by a handler. The list links entries through themselves, so posting allocates
 //! nothing. An entry is in at most one mailbox, since only its taker posts it. The message is sent only to an owner that
 //! said it would sleep.
 

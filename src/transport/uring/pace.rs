@@ -3,7 +3,7 @@
 //!
 //! Replies that go out together need one system call, and their clients are woken before the first of them can push the
 //! thread off its CPU. It pays where requests wait while fast handlers run. The numbers belong to a queue and are
-//! changed by the thread that serves it. Two at a time may lose a count, no more.
+//! changed by the threads that serve it. Two at a time may lose a count, no more.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -47,6 +47,11 @@ impl Pace {
     /// tell how many clients there are.
     pub fn came_unawaited(&self) {
         self.waited.store(0, Ordering::Relaxed);
+    }
+
+    /// A handler blocks.
+    pub fn blocked(&self) {
+        self.fast.store(0, Ordering::Relaxed);
     }
 
     /// So many handlers took so many nanoseconds in all.

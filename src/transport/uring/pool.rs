@@ -433,7 +433,7 @@ impl Pool {
 
     /// A new entry was registered with a queue: what waited there before must not go on waiting.
     pub fn registered(&self, entry: &Entry) {
-        // A thread has one armed entry at most, unless it serves one request after the other anyway.
+        // Each of these takes a worker, a thread; under fuse_session_loop none.
         self.queue(entry).registered(if self.config.single { PLENTY_SINGLE } else { PLENTY });
         self.keeper.wake();
     }

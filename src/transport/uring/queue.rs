@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, Ordering};
 
 use crate::transport::uring::company::Company;
 use crate::transport::uring::desk::Desk;
-use crate::transport::uring::mailbox::Mailbox;
 use crate::transport::uring::pace::Pace;
 
 /// One of the kernel's queues.
@@ -135,6 +134,7 @@ impl Queue {
             return false;
         }
         self.blocking.store(true, Ordering::Relaxed);
+        self.pace.blocked();
         self.wish_for_worker()
     }
 
@@ -159,11 +159,11 @@ impl Queue {
         let _ = self.spinner.compare_exchange(desk, null_mut(), Ordering::AcqRel, Ordering::Relaxed);
     }
 
-    /// For a worker: the mailbox of another one that spins.
-    pub fn spinner_beside(&self, desk: &Desk) -> Option<&Mailbox> {
+    /// For a worker: another one that spins.
+    pub fn spinner_beside(&self, desk: &Desk) -> Option<&Desk> {
         // SAFETY: desks are kept until no worker runs any more, and so at least as long as the caller needs this.
         let spinner = unsafe { self.spinner.load(Ordering::Acquire).as_ref() }?;
-        (!std::ptr::eq(spinner, desk)).then_some(&spinner.mailbox)
+        (!std::ptr::eq(spinner, desk)).then_some(spinner)
     }
 
     /// One entry more is registered beside a commit, which tells whether something was left waiting.

@@ -125,15 +125,20 @@ impl Ring {
 
     /// Submits what is queued, if anything is.
     pub fn submit_queued(&mut self) -> Result<(), Errno> {
-        if self.uring.submission().is_empty() {
-            return Ok(());
+        match self.has_queued() {
+            true => self.submit_and_wait(0, None),
+            false => Ok(()),
         }
-        self.submit_and_wait(0, None)
     }
 
     fn enter(&mut self, wait: Wait) -> Result<(), Errno> {
         let queued = self.uring.submission().len() as u32;
         enter(self.enter_fd, queued, wait)
+    }
+
+    /// Whether something waits to be submitted.
+    pub fn has_queued(&mut self) -> bool {
+        !self.uring.submission().is_empty()
     }
 
     /// Whether there is something to do here without waiting for it.

@@ -312,6 +312,7 @@ impl Single {
             DEVICE => {
                 // What waits to be submitted must not wait for handlers of forgets.
                 let _ = self.ring.submit_and_wait(0, None);
+                self.note_exchange();
                 read_device();
                 if completion.result < 0 || !completion.more {
                     self.ring.watch(self.pool.config.fuse_fd, DEVICE);

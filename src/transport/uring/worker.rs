@@ -8,6 +8,7 @@
 //! entries that have gone apart meet again. A handler that returns without a reply leaves it without an entry: then it arms a new one if its queue has none left, or parks until it is
 //! handed a reply to commit or a request to serve.
 
+mod exchange;
 mod home;
 mod serving;
 
@@ -28,15 +29,13 @@ use crate::transport::uring::pool::Pool;
 use crate::transport::uring::queue::Queue;
 use crate::transport::uring::ring::{Completion, MARK, Ring, WAKE};
 use crate::wire::Opcode;
-use home::{go_away, go_home};
+use exchange::Tally;
+use home::go_away;
 
 const SUBMISSIONS: u32 = 16;
 
 /// So many requests of one client in a row that did not wait for each other, and it is taken for one that goes on so.
 const STEADY: u32 = 32;
-
-/// A worker with a request gives others so many opportunities to make theirs, counted again from each that comes.
-const GATHERING: u32 = 20;
 
 /// How a worker begins.
 pub enum Start {
@@ -62,8 +61,7 @@ struct Worker {
     armed: u32,
     /// The queue that counts this worker among those that hold such.
     holds: u16,
-    /// The queue's mark when replies were last committed, until it is known whether something waited.
-    committed: Option<u32>,
+    tally: Tally,
     /// Requests in hand.
     waiting: u32,
     /// They are served whatever is armed: there is nobody else.
@@ -108,7 +106,7 @@ pub fn run(pool: Arc<Pool>, desk: Arc<Desk>, start: Start) {
         queue: 0,
         armed: 0,
         holds: 0,
-        committed: None,
+        tally: Tally::default(),
         waiting: 0,
         must_serve: false,
         stands_by: false,
@@ -161,7 +159,7 @@ impl Worker {
     fn arm_new(&mut self, qid: u16) -> Result<(), Errno> {
         let entry = self.pool.new_entry(qid)?;
         self.arm(entry, Ring::register);
-        self.ring.submit_and_wait(0, None)?;
+        self.submit(0)?;
         // SAFETY: the pool owns it.
         self.pool.registered(unsafe { entry.as_ref() });
         Ok(())
@@ -191,9 +189,9 @@ impl Worker {
 
     fn commit(&mut self, entry: NonNull<Entry>) {
         // SAFETY: the pool owns it.
-        let mark = self.pool.queue(unsafe { entry.as_ref() }).mark();
+        let qid = unsafe { entry.as_ref() }.qid;
+        self.tally.replied(qid, self.queue(qid).mark());
         self.arm(entry, Ring::commit);
-        self.committed = Some(mark);
     }
 
     /// Queues a REGISTER or a commit.
@@ -209,6 +207,7 @@ impl Worker {
             self.queue(entry.qid).held(1);
         }
         self.armed += 1;
+        self.desk.armed.store(self.armed, Ordering::Relaxed);
         self.queue = entry.qid;
         how(&mut self.ring, entry);
     }
@@ -251,76 +250,6 @@ impl Worker {
         Ok(())
     }
 
-    /// Sends the replies, and returns when there is something to do.
-    fn exchange(&mut self) -> Result<(), Errno> {
-        if self.waiting == 0 && !self.will_spin() {
-            self.exchange_asleep()?;
-            return self.gather();
-        }
-        self.ring.submit_and_wait(0, None)?;
-        let before = self.waiting;
-        self.receive();
-        self.note_exchange(self.waiting > before);
-        if self.waiting == 0 {
-            self.wait()?;
-            self.receive();
-        }
-        self.gather()
-    }
-
-    fn will_spin(&mut self) -> bool {
-        self.armed > 0 && !self.stands_by && self.spin.is_worth_it()
-    }
-
-    /// With some entries filled and others not: gives the clients on this CPU a moment to come together.
-    fn gather(&mut self) -> Result<(), Errno> {
-        let mut looks = 0;
-        while self.waits_for_company() && looks < GATHERING {
-            std::thread::yield_now();
-            looks += 1;
-            if self.ring.has_work() {
-                let before = self.waiting;
-                self.ring.submit_and_wait(0, None)?;
-                self.receive();
-                looks = if self.waiting > before { 0 } else { looks };
-            }
-        }
-        Ok(())
-    }
-
-    fn waits_for_company(&self) -> bool {
-        self.waiting > 0 && self.armed > 0 && !self.must_serve && self.queue(self.queue).company.is_kept()
-    }
-
-    /// The same as `exchange` in one system call. A mark in between tells what came for the replies from what came later.
-    fn exchange_asleep(&mut self) -> Result<(), Errno> {
-        let marks = self.committed.is_some();
-        if marks {
-            self.ring.mark();
-        }
-        let sleeps = self.desk.mailbox.may_sleep();
-        let done = self.ring.submit_and_wait(if sleeps { 1 + u32::from(marks) } else { 0 }, None);
-        self.desk.mailbox.awake();
-        done?;
-        if sleeps {
-            stats::woken();
-        }
-        self.receive();
-        self.waited |= sleeps;
-        Ok(())
-    }
-
-    /// Replies went out, and requests came for them that had been waiting, or did not.
-    fn note_exchange(&mut self, came: bool) {
-        if let Some(mark) = self.committed.take() {
-            let queue = self.queue(self.queue);
-            queue.pace.exchanged(came);
-            if !came {
-                queue.was_empty(mark);
-            }
-        }
-    }
-
     fn receive(&mut self) {
         while let Some(completion) = self.ring.pop() {
             self.completed(completion);
@@ -330,28 +259,27 @@ impl Worker {
     fn completed(&mut self, completion: Completion) {
         match completion.user_data {
             WAKE => return self.collect_mail(),
-            MARK => return self.note_exchange(false),
+            MARK => return self.judge_exchange(),
             _ => (),
         }
         let Some(entry) = NonNull::new(completion.user_data as *mut Entry) else {
             return;
         };
         self.armed -= 1;
+        self.desk.armed.store(self.armed, Ordering::Relaxed);
         if self.armed == 0 {
             self.queue(self.holds).held(-1);
         }
         // SAFETY: user data of entries are their addresses, and the pool keeps them.
         let request = unsafe { entry.as_ref() };
         self.pool.taken(request);
+        self.tally.came(request.qid);
         match completion.result {
             0.. if self.pool.kicker.is_kick(&request.peek()) => {
                 request.answer_kick();
                 self.commit(entry);
             }
-            0.. => {
-                self.note_exchange(true);
-                self.take_up(entry);
-            }
+            0.. => self.take_up(entry),
             error if connection_over(error) => {
                 self.over = true;
                 self.pool.service().ended(0);
@@ -419,41 +347,6 @@ impl Worker {
         }
     }
 
-    /// Looks for something to do for a while, then sleeps.
-    fn wait(&mut self) -> Result<(), Errno> {
-        if self.ring.has_completions() {
-            return Ok(());
-        }
-        self.waited = true;
-        let found = self.ring.has_work() || self.spin();
-        let sleeps = !found && self.desk.mailbox.may_sleep();
-        let done = self.ring.submit_and_wait(u32::from(sleeps), None);
-        self.desk.mailbox.awake();
-        if sleeps {
-            stats::woken();
-        }
-        done
-    }
-
-    /// Looks for the next request for a while, or until another worker of the queue does.
-    fn spin(&mut self) -> bool {
-        let queue = &self.pool.queues[usize::from(self.queue)];
-        queue.start_spinning(&self.desk);
-        // Of several requests at a time some can be prepared elsewhere while others are served here.
-        let one_by_one = std::mem::take(&mut self.served) == 1;
-        if one_by_one && self.spin.clients_stay() && !self.homeless {
-            self.homeless = !go_home(self.queue);
-        }
-        let Worker { ring, desk, .. } = self;
-        let mut displaced = false;
-        let found = self.spin.look(|| {
-            displaced = !queue.is_spinning(desk);
-            displaced || ring.has_work() || !desk.mailbox.is_empty()
-        });
-        queue.stop_spinning(desk);
-        found && !displaced
-    }
-
     // --- without an entry ----------------------------------------------------------------------------------
 
     /// The entry is with somebody else now, and none is left here. Keeps the queue alive, or makes this worker available.
@@ -475,6 +368,9 @@ impl Worker {
 
     /// Makes this worker available, or takes up a request that waits for one.
     fn park(&mut self) {
+        if self.armed > 0 || self.parked {
+            return;
+        }
         match self.pool.park(&self.desk) {
             Some(request) => self.take_up(request),
             None => self.parked = true,

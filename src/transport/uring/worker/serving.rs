@@ -16,6 +16,9 @@ impl Worker {
         if self.waiting == 0 {
             return;
         }
+        if self.came_together() && !self.queue(self.queue).pace.is_trusted() {
+            self.share();
+        }
         self.stands_by = self.armed > 0 && !self.must_serve;
         match self.stands_by {
             true => self.relay(),
@@ -31,6 +34,26 @@ impl Worker {
         self.pool.drain_backlog();
     }
 
+    /// Whether what is in hand came to this worker's own entries, and to all of them.
+    fn came_together(&self) -> bool {
+        self.waiting > 1 && self.armed == 0 && !self.must_serve && !self.desk.drains.load(Ordering::Relaxed)
+    }
+
+    /// Keeps one request, and has the others served by somebody else at once: they may have to wait long here.
+    fn share(&mut self) {
+        let mut requests = self.desk.hand.take_requests();
+        if let Some(own) = requests.pop_front() {
+            self.desk.hand.add(own);
+        }
+        self.waiting = 1;
+        for request in requests {
+            // SAFETY: the pool owns it.
+            unsafe { request.as_ref() }.fetched();
+            self.pool.keep(request);
+        }
+        self.pool.drain_backlog();
+    }
+
     /// Puts what is in hand on the list of what waits for a worker.
     pub(super) fn leave_requests(&mut self) {
         for request in self.desk.hand.take_requests() {
@@ -39,15 +62,20 @@ impl Worker {
             self.pool.keep(request);
         }
         self.waiting = 0;
+        self.must_serve = false;
     }
 
     /// Serves what is in hand, and queues the replies.
     fn serve(&mut self) {
         let (mut reply, mut gone, mut handlers) = (None, None, 0);
         let begin = (self.waiting > 1).then(now);
+        let together = self.came_together();
+        let mut qid = self.queue;
         self.must_serve = false;
         while let Some(entry) = self.desk.hand.next(reply.take()) {
             handlers += 1;
+            // SAFETY: the pool owns it.
+            qid = unsafe { entry.as_ref() }.qid;
             match self.run_handler(entry) {
                 AfterHandler::Commit => reply = Some(entry),
                 AfterHandler::Pending | AfterHandler::Gone => gone = Some(entry),
@@ -57,13 +85,13 @@ impl Worker {
             }
         }
         self.waiting = 0;
-        if handlers > 1 {
-            self.queue(self.queue).company.complete();
+        if together {
+            self.queue(qid).company.complete();
         }
         stats::batch(u64::from(handlers));
         let batch = begin.map(|begin| (handlers, now() - begin));
         if let Some((handlers, time)) = batch.or(self.watch.take_time()) {
-            self.queue(self.queue).pace.served(handlers, time);
+            self.queue(qid).pace.served(handlers, time);
         }
         self.desk.hand.take_replies(&mut self.replies);
         self.end_drain();
@@ -95,18 +123,31 @@ impl Worker {
             true => self.park(),
             false => self.commit_replies(),
         }
+        // SAFETY: the pool owns it.
+        let left = gone.map(|gone| self.pool.queue(unsafe { gone.as_ref() }));
+        if left.is_some_and(|queue| !queue.has_armed() && queue.wish_for_worker()) {
+            self.pool.keeper.wake();
+        }
     }
 
     /// Leaves the replies, and with them the entries, to the worker that spins for the same queue, if there is one.
     fn joins(&mut self, qid: u16) -> bool {
         let queue = &self.pool.queues[usize::from(qid)];
         let Some(spinner) = queue.spinner_beside(&self.desk) else { return false };
-        if self.armed > 0 || self.pool.config.batch == 1 || !queue.company.may_join() {
+        let together = spinner.armed.load(Ordering::Relaxed) + self.replies.len() as u32;
+        // SAFETY: the pool owns them.
+        let of_queue = |reply: &NonNull<Entry>| unsafe { reply.as_ref() }.qid == qid;
+        if self.armed > 0
+            || together > self.pool.config.batch
+            || !self.replies.iter().all(of_queue)
+            || !queue.pace.is_trusted()
+            || !queue.company.may_join()
+        {
             return false;
         }
         for reply in self.replies.drain(..) {
             // SAFETY: the pool owns it.
-            spinner.post(unsafe { reply.as_ref() });
+            spinner.mailbox.post(unsafe { reply.as_ref() });
         }
         true
     }
