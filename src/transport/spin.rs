@@ -42,16 +42,19 @@ impl Spin {
 
     /// Returns `true` as soon as `ready` does, `false` when it is time to sleep.
     pub fn until(&mut self, mut ready: impl FnMut() -> bool) -> bool {
-        ready() || self.is_worth_it() && self.look(ready)
+        ready() || self.is_worth_it() && self.look(|| ready().then_some(true))
     }
 
-    /// The same, if it was found worth it.
-    pub fn look(&mut self, mut ready: impl FnMut() -> bool) -> bool {
+    /// The same, if it was found worth it. `ready` may also put an end to it, in vain, by `Some(false)`.
+    pub fn look(&mut self, mut ready: impl FnMut() -> Option<bool>) -> bool {
         let end = now() + self.limit.as_nanos() as u64;
+        let mut ended = false;
         loop {
             for _ in 0..LOOKS {
                 std::thread::yield_now();
-                if ready() {
+                let seen = ready();
+                ended |= seen == Some(false);
+                if seen == Some(true) {
                     self.vain = 0;
                     self.retry_after = RETRY_AFTER;
                     self.streak = self.streak.saturating_add(1);
@@ -59,7 +62,7 @@ impl Spin {
                     return true;
                 }
             }
-            if now() >= end {
+            if ended || now() >= end {
                 self.vain += 1;
                 self.streak = 0;
                 stats::spin(false);

@@ -18,6 +18,8 @@ pub struct Desk {
     pub since: AtomicU64,
     /// Entries that are armed in the worker's ring, as far as others need to know.
     pub armed: AtomicU32,
+    /// Another worker left replies in the mailbox, not a thread that answers late.
+    pub joined: AtomicBool,
     /// The worker's thread id.
     pub thread: AtomicI32,
     /// The worker, which has no entry, serves requests that wait for one.
@@ -36,6 +38,7 @@ impl Desk {
             serving: AtomicPtr::new(std::ptr::null_mut()),
             since: AtomicU64::new(0),
             armed: AtomicU32::new(0),
+            joined: AtomicBool::new(false),
             thread: AtomicI32::new(0),
             drains: AtomicBool::new(false),
             paused: AtomicBool::new(false),

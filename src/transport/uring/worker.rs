@@ -68,6 +68,8 @@ struct Worker {
     must_serve: bool,
     /// Another worker serves what came here, and the rest of the entries are only waited for.
     stands_by: bool,
+    /// Its entries came with replies from elsewhere: what arrives in them is always for another worker, and comes often.
+    answers_others: bool,
     /// On the pool's list of workers without an entry.
     parked: bool,
     watch: BlockWatch,
@@ -110,6 +112,7 @@ pub fn run(pool: Arc<Pool>, desk: Arc<Desk>, start: Start) {
         waiting: 0,
         must_serve: false,
         stands_by: false,
+        answers_others: false,
         parked: false,
         watch: BlockWatch::default(),
         waited: true,
@@ -185,6 +188,7 @@ impl Worker {
             self.commit(self.replies[n]);
         }
         self.replies.clear();
+        self.answers_others = false;
     }
 
     fn commit(&mut self, entry: NonNull<Entry>) {
@@ -313,6 +317,9 @@ impl Worker {
         // SAFETY (both): the pool owns what is in a mailbox. Replies first: they must not wait for a handler.
         let (requests, replies): (Vec<_>, Vec<_>) =
             self.desk.mailbox.collect().partition(|entry| unsafe { entry.as_ref() }.is_fetched());
+        if !replies.is_empty() && !self.desk.joined.swap(false, Ordering::Relaxed) {
+            self.answers_others = true;
+        }
         for reply in replies {
             stats::handed_over();
             self.commit(reply);

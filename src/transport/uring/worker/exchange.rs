@@ -144,6 +144,7 @@ impl Worker {
         self.waiting > 0
             && self.armed > 0
             && !self.must_serve
+            && !self.answers_others
             && queue.company.is_kept()
             && queue.pace.is_trusted()
     }
@@ -174,13 +175,12 @@ impl Worker {
             self.homeless = !go_home(self.queue);
         }
         let Worker { ring, desk, .. } = self;
-        let mut displaced = false;
-        let found = self.spin.look(|| {
-            displaced = !queue.is_spinning(desk);
-            displaced || ring.has_work() || !desk.mailbox.is_empty()
+        let found = self.spin.look(|| match ring.has_work() || !desk.mailbox.is_empty() {
+            true => Some(true),
+            false => (!queue.is_spinning(desk)).then_some(false),
         });
         queue.stop_spinning(desk);
-        found && !displaced
+        found
     }
 }
 

@@ -19,8 +19,9 @@ impl Worker {
         if self.came_together() && !self.queue(self.queue).pace.is_trusted() {
             self.share();
         }
-        self.stands_by = self.armed > 0 && !self.must_serve;
-        match self.stands_by {
+        let relays = self.armed > 0 && !self.must_serve;
+        self.stands_by = relays && !self.answers_others;
+        match relays {
             true => self.relay(),
             false => self.serve(),
         }
@@ -28,7 +29,9 @@ impl Worker {
 
     /// Has another worker serve what has come, and goes on waiting for the rest.
     fn relay(&mut self) {
-        self.queue(self.queue).company.broken();
+        if !self.answers_others {
+            self.queue(self.queue).company.broken();
+        }
         self.leave_requests();
         self.desk.drains.store(false, Ordering::SeqCst);
         self.pool.drain_backlog();
@@ -145,6 +148,7 @@ impl Worker {
         {
             return false;
         }
+        spinner.joined.store(true, Ordering::Relaxed);
         for reply in self.replies.drain(..) {
             // SAFETY: the pool owns it.
             spinner.mailbox.post(unsafe { reply.as_ref() });
