@@ -103,16 +103,13 @@ impl Kicker {
     /// Starts a kick of a queue, which is that of the CPU of the same number.
     pub fn kick(&self, queue: usize, now: u64) {
         let Some(path) = self.mountpoint.clone() else { return };
-        let missed = self.has_missed(queue, now);
         let free = |kick: &Kick| {
             kick.thread.compare_exchange(NOBODY, SOMEBODY, Ordering::SeqCst, Ordering::SeqCst).is_ok()
         };
         let Some(place) = self.kicks.iter().position(free) else { return };
         self.kicks[place].since.store(now, Ordering::SeqCst);
         self.kicks[place].queue.store(queue, Ordering::SeqCst);
-        let kicks = self.kicks.clone();
-        // One that waits holds a lock behind which the next may have to wait, too, if somebody wants to unmount.
-        let device = self.device.filter(|_| !missed);
+        let (kicks, device) = (self.kicks.clone(), self.device);
         let body = move || {
             kicks[place].thread.store(cpu::thread_id(), Ordering::SeqCst);
             // Not for a CPU that is not ours to run on.

@@ -168,6 +168,10 @@ impl Worker {
     /// Looks for the next request for a while, or until another worker of the queue does.
     fn spin(&mut self) -> bool {
         let queue = &self.pool.queues[usize::from(self.queue)];
+        // What would come to this one's entries is for another worker anyway.
+        if self.answers_others && queue.spinner_beside(&self.desk).is_some() {
+            return false;
+        }
         queue.start_spinning(&self.desk);
         // Of several requests at a time some can be prepared elsewhere while others are served here.
         let one_by_one = std::mem::take(&mut self.served) == 1;
