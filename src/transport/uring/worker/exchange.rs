@@ -156,7 +156,9 @@ impl Worker {
         }
         self.waited = true;
         let found = self.ring.has_work() || self.spin();
-        let sleeps = !found && self.desk.mailbox.may_sleep();
+        // What ends the loop may have been received with what came for the replies: nobody would wake us again.
+        let ends = self.over || self.pool.stopping();
+        let sleeps = !found && !ends && self.desk.mailbox.may_sleep();
         let done = self.submit(u32::from(sleeps));
         self.desk.mailbox.awake();
         if sleeps {
