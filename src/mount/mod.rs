@@ -53,7 +53,9 @@ fn make(point: &CStr, options: &MountOptions) -> Result<(OwnedFd, Option<Keeper>
     match fusermount::keep(point, helper_keeps) {
         Ok(keeper) => Ok((device, Some(keeper))),
         Err(error) => {
-            Mount { point: Some(point.to_owned()), keeper: None }.unmount(device);
+            if let Some(mount) = (Mount { point: Some(point.to_owned()), keeper: None }).disconnect(device) {
+                mount.unmount();
+            }
             Err(error)
         }
     }
@@ -65,16 +67,22 @@ impl Mount {
         self.point.as_deref()
     }
 
-    /// Takes the mount out of the tree. The device is closed first: an unmount that has to ask the filesystem would
-    /// wait for an answer that nobody gives any more.
-    pub fn unmount(mut self, device: impl AsFd) {
-        let Some(point) = self.point.take() else { return };
+    /// Closes the device, which comes first: an unmount that has to ask the filesystem would wait for an answer that
+    /// nobody gives any more. Returns what is left to unmount.
+    pub fn disconnect(mut self, device: impl AsFd) -> Option<Mount> {
+        self.point.as_ref()?;
         if sys::connection_gone(device.as_fd()) {
-            return self.dismiss_keeper();
+            self.dismiss_keeper();
+            return None;
         }
-        drop(device);
-        match sys::umount_detach(&point) {
-            Err(error) if error.raw() == libc::EPERM => fusermount::unmount(&point),
+        Some(self)
+    }
+
+    /// Takes the mount out of the tree. May wait for those who are in the middle of a call that looks at the filesystem.
+    pub fn unmount(mut self) {
+        let Some(point) = &self.point else { return };
+        match sys::umount_detach(point) {
+            Err(error) if error.raw() == libc::EPERM => fusermount::unmount(point),
             // Somebody unmounted already: what was wanted.
             Ok(()) | Err(_) => {}
         }

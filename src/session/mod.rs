@@ -39,6 +39,7 @@ use crate::session::retrieve::Retrieves;
 use crate::transport::dev::{Channel, Device, Io, Received};
 use crate::transport::exit::ExitFlag;
 use crate::transport::registry::Registry;
+use crate::transport::threads::{Runs, spawn};
 use crate::transport::uring::single::Single;
 use crate::transport::uring::{Owner, Pool};
 use crate::wire::FuseInHeader;
@@ -175,15 +176,19 @@ impl Session {
             pool.close();
         }
         let place = std::mem::take(&mut *self.place.lock());
+        let mut left = None;
         if let Some(device) = place.device {
             self.registry.line().close();
             self.fd.store(-1, Ordering::SeqCst);
-            if let Some(mount) = place.mount {
-                mount.unmount(device);
-            }
+            left = place.mount.and_then(|mount| mount.disconnect(device));
         }
+        // The end of the connection answers them, and an unmount waits for that.
+        let mut settled = true;
         for pool in &*self.pools.lock() {
-            pool.kicker.settle();
+            settled &= pool.kicker.settle();
+        }
+        if let Some(mount) = left {
+            unmount_aside(mount, settled);
         }
     }
 
@@ -262,6 +267,20 @@ impl Session {
             >(NonNull::from(service))
         };
         Owner { service, registry: NonNull::from(&*self.registry) }
+    }
+}
+
+/// Unmounts on a thread of its own. Where the calling thread had the ring of `fuse_session_loop`, the kernel ends that ring, and
+/// with it the connection, only while this thread can be interrupted; and the unmount, which can't be, may wait for somebody
+/// who asks the filesystem (sync(2), ustat(2)) until the connection ends.
+fn unmount_aside(mount: Mount, wait: bool) {
+    let job = Arc::new(Mutex::new(Some(mount)));
+    let taken = job.clone();
+    let body = move || taken.lock().take().into_iter().for_each(Mount::unmount);
+    match spawn("fuse-unmount", Runs::Library, body) {
+        Ok(thread) if wait => drop(thread.join()),
+        Ok(_) => (),
+        Err(_) => job.lock().take().into_iter().for_each(Mount::unmount),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::errno::Errno;
 
 const IORING_REGISTER_SEND_MSG_RING: libc::c_uint = 31;
 const IORING_REGISTER_RING_FDS: libc::c_uint = 20;
+const IORING_UNREGISTER_RING_FDS: libc::c_uint = 21;
 const IORING_OP_MSG_RING: u8 = 40;
 
 const ENTER_GETEVENTS: u32 = 1 << 0;
@@ -57,29 +58,42 @@ pub struct EnterFd {
     flags: u32,
 }
 
-/// Registers the ring with the calling thread, the only one that may `enter` it by the result.
-pub fn register_ring_fd(ring: RawFd) -> EnterFd {
-    /// `struct io_uring_rsrc_update`; all ones: any free index.
-    #[repr(C)]
-    struct Update {
-        offset: u32,
-        reserved: u32,
-        data: u64,
+/// `struct io_uring_rsrc_update`
+#[repr(C)]
+struct RingUpdate {
+    offset: u32,
+    reserved: u32,
+    data: u64,
+}
+
+fn update_ring_fds(ring: RawFd, how: libc::c_uint, update: &mut RingUpdate) -> bool {
+    // SAFETY: the kernel reads and writes one RingUpdate.
+    let done =
+        unsafe { libc::syscall(libc::SYS_io_uring_register, ring, how, std::ptr::from_mut(update), 1) };
+    done == 1
+}
+
+impl EnterFd {
+    pub fn plain(ring: RawFd) -> EnterFd {
+        EnterFd { fd: ring, flags: 0 }
     }
-    let mut update = Update { offset: u32::MAX, reserved: 0, data: ring as u64 };
-    // SAFETY: the kernel reads and writes one Update.
-    let done = unsafe {
-        libc::syscall(
-            libc::SYS_io_uring_register,
-            ring,
-            IORING_REGISTER_RING_FDS,
-            std::ptr::from_mut(&mut update),
-            1,
-        )
-    };
-    match done {
-        1 => EnterFd { fd: update.offset as i32, flags: ENTER_REGISTERED_RING },
-        _ => EnterFd { fd: ring, flags: 0 },
+
+    /// Registers the ring with the calling thread, the only one that may `enter` it by the result. The table keeps the ring
+    /// from going, whatever is closed, until `unregister` or the thread's end.
+    pub fn registered(ring: RawFd) -> EnterFd {
+        let mut update = RingUpdate { offset: u32::MAX, reserved: 0, data: ring as u64 };
+        match update_ring_fds(ring, IORING_REGISTER_RING_FDS, &mut update) {
+            true => EnterFd { fd: update.offset as i32, flags: ENTER_REGISTERED_RING },
+            false => EnterFd::plain(ring),
+        }
+    }
+
+    /// Takes the ring out of the calling thread's table, which must be that of `registered`.
+    pub fn unregister(self, ring: RawFd) {
+        if self.flags == ENTER_REGISTERED_RING {
+            let mut update = RingUpdate { offset: self.fd as u32, reserved: 0, data: 0 };
+            update_ring_fds(ring, IORING_UNREGISTER_RING_FDS, &mut update);
+        }
     }
 }
 

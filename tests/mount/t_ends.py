@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """P11: however a mount ends, nothing hangs, nothing is left, nothing is lost."""
+import ctypes
 import os
+import platform
 import signal
 import threading
 import time
@@ -244,3 +246,19 @@ def umount_while_files_are_released(env):
         else:
             fs.ended(0)
     check(not refused, f"{len(refused)} of 16 times the mount was busy: {refused}")
+
+
+@test("P11")
+def ends_while_the_superblock_is_held(env):
+    """Somebody who asks the filesystem in a call that keeps unmounts waiting (ustat, sync) keeps no daemon from its end."""
+    check(platform.machine() == "x86_64", "the number of ustat(2) is that of x86_64")
+    for options in ([], ["-s"]):
+        fs = env.probe(*options, mode="foreground", extra_env={"PROBE_MUTE": "yes"})
+        device = os.stat(fs.mnt).st_dev
+        asker = threading.Thread(target=lambda: libc.syscall(136, device, ctypes.create_string_buffer(64)))
+        asker.start()
+        time.sleep(0.2)
+        check(asker.is_alive(), "there was an answer")
+        fs.kill()
+        fs.ended(100 + signal.SIGTERM)
+        asker.join()

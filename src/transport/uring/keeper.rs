@@ -63,13 +63,14 @@ pub fn start(pool: &Arc<Pool>, queues: u16) -> Result<(JoinHandle<()>, Sender<Re
 fn run(pool: Arc<Pool>, queues: u16, report: Report, granted: Receiver<Report>) {
     let ring = Ring::new(SUBMISSIONS, pool.config.fuse_fd);
     let entries = (0..queues).map(|qid| pool.new_entry(qid)).collect::<Result<Vec<_>, _>>();
-    let (ring, entries) = match (ring, entries) {
+    let (mut ring, entries) = match (ring, entries) {
         (Ok(ring), Ok(entries)) => (ring, entries),
         (Err(e), _) | (_, Err(e)) => {
             let _ = report.send(Err(e));
             return;
         }
     };
+    ring.enlist();
     pool.keeper.open(ring.fd());
     let _ = report.send(Ok(()));
     let spells = vec![Spell::default(); pool.queues.len()];

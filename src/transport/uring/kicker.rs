@@ -130,15 +130,17 @@ impl Kicker {
     }
 
     /// Waits for the threads, which the end of the connection sets free. If somebody else keeps that alive, they are
-    /// left to it.
-    pub fn settle(&self) {
+    /// left to it: `false`.
+    pub fn settle(&self) -> bool {
         let handles = std::mem::take(&mut *self.handles.lock());
         let begin = Instant::now();
         while handles.iter().any(|thread| !thread.is_finished()) && begin.elapsed() < PATIENCE {
             std::thread::sleep(Duration::from_millis(1));
         }
-        for thread in handles.into_iter().filter(JoinHandle::is_finished) {
+        let (ended, left): (Vec<_>, Vec<_>) = handles.into_iter().partition(JoinHandle::is_finished);
+        for thread in ended {
             let _ = thread.join();
         }
+        left.is_empty()
     }
 }

@@ -14,7 +14,7 @@ use io_uring::{IoUring, cqueue, opcode};
 
 use crate::errno::Errno;
 use crate::sys::fault;
-use crate::sys::uring::{EnterFd, Wait, enter, register_ring_fd};
+use crate::sys::uring::{EnterFd, Wait, enter};
 use crate::transport::uring::entry::Entry;
 use crate::wire::Pod;
 use crate::wire::uring::{CMD_COMMIT_AND_FETCH, CMD_REGISTER, FuseUringCmdReq};
@@ -56,12 +56,25 @@ impl Ring {
             .setup_taskrun_flag()
             .build(depth)?;
         uring.submitter().register_files(&[fuse_fd])?;
-        let enter_fd = register_ring_fd(uring.as_raw_fd());
+        let enter_fd = EnterFd::plain(uring.as_raw_fd());
         let mut ring = Ring { uring, enter_fd };
         ring.push(opcode::Nop::new().build().user_data(NOTHING).into());
         ring.submit_and_wait(1, None)?;
         while ring.pop().is_some() {}
         Ok(ring)
+    }
+
+    /// Makes entering cheaper for the thread that made the ring, and keeps the ring, and through it the FUSE device, open until
+    /// `delist` or the thread's end.
+    pub fn enlist(&mut self) {
+        self.delist();
+        self.enter_fd = EnterFd::registered(self.fd());
+    }
+
+    /// For the same thread.
+    pub fn delist(&mut self) {
+        let fd = self.fd();
+        std::mem::replace(&mut self.enter_fd, EnterFd::plain(fd)).unregister(fd);
     }
 
     pub fn fd(&self) -> RawFd {

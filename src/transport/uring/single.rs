@@ -176,7 +176,16 @@ impl Single {
     }
 
     /// Serves until the session is to end. `read_device` reads what `/dev/fuse` has, without waiting.
-    pub fn run(&mut self, exit: &ExitFlag, mut read_device: impl FnMut()) -> Result<(), Errno> {
+    pub fn run(&mut self, exit: &ExitFlag, read_device: impl FnMut()) -> Result<(), Errno> {
+        self.ring.enlist();
+        let served = self.run_until(exit, read_device);
+        self.leave();
+        // Whoever closes it next may be another thread.
+        self.ring.delist();
+        served
+    }
+
+    fn run_until(&mut self, exit: &ExitFlag, mut read_device: impl FnMut()) -> Result<(), Errno> {
         if !std::mem::replace(&mut self.watching, true) {
             self.ring.watch(self.pool.config.fuse_fd, DEVICE);
             self.ring.watch(exit.wake_fd(), EXIT);
@@ -196,7 +205,6 @@ impl Single {
             self.collect();
             self.work_off();
         }
-        self.leave();
         Ok(())
     }
 

@@ -87,7 +87,7 @@ struct Worker {
 
 /// The body of a worker's thread.
 pub fn run(pool: Arc<Pool>, desk: Arc<Desk>, start: Start) {
-    let ring = match (Ring::new(SUBMISSIONS, pool.config.fuse_fd), &start) {
+    let mut ring = match (Ring::new(SUBMISSIONS, pool.config.fuse_fd), &start) {
         (Ok(ring), _) => ring,
         (Err(e), Start::Idle { report }) => {
             let _ = report.send(Err(e));
@@ -95,6 +95,7 @@ pub fn run(pool: Arc<Pool>, desk: Arc<Desk>, start: Start) {
         }
         (Err(e), _) => return abandon(&pool, &desk, e),
     };
+    ring.enlist();
     desk.mailbox.open(ring.fd());
     let _seat = pool.stats().enter(role::WORKER);
     let spin = Spin::new(pool.config.spin);

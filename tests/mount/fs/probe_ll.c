@@ -406,7 +406,16 @@ static void p_init(void *userdata, struct fuse_conn_info *conn)
 	fuse_set_feature_flag(conn, FUSE_CAP_PARALLEL_DIROPS);
 }
 
+/* $PROBE_MUTE: statfs is never answered. */
+static void p_statfs(fuse_req_t req, fuse_ino_t ino)
+{
+	(void)ino;
+	if (!getenv("PROBE_MUTE"))
+		fuse_reply_err(req, ENOSYS);
+}
+
 static const struct fuse_lowlevel_ops ops = {
+	.statfs = p_statfs,
 	.init = p_init,
 	.lookup = p_lookup, .forget = p_forget, .getattr = p_getattr,
 	.setattr = p_setattr, .open = p_open, .read = p_read, .write = p_write,
