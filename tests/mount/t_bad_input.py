@@ -120,7 +120,7 @@ def plain_user_without_a_path(env):
 @test("user", transports=("dev",))
 def plain_user_refused(env):
     """A plain user may not mount where he may not write, nor allow_other."""
-    with PlainUser() as user:
+    with PlainUser() as user, UserAllowOther(False):
         refused(env, names=["fusermount3"], user=user)
         refused(env, ["-o", "allow_other"], ["allow_other"], mnt=users_mountpoint(env), user=user)
     mode = stat.S_IMODE(os.stat("/dev/fuse").st_mode)
@@ -154,14 +154,17 @@ def fusermount_watches():
 
 
 class UserAllowOther:
-    """user_allow_other in fuse.conf for a while: older fusermount3 watch a
-    user's mount only if root may look at it."""
+    """user_allow_other in fuse.conf, or not, for a while, whatever this machine has there."""
 
     path = Path("/etc/fuse.conf")
 
+    def __init__(self, allowed):
+        self.allowed = allowed
+
     def __enter__(self):
         self.before = self.path.read_text() if self.path.exists() else None
-        self.path.write_text((self.before or "") + "\nuser_allow_other\n")
+        others = [line for line in (self.before or "").splitlines() if line.strip() != "user_allow_other"]
+        self.path.write_text("\n".join(others + ["user_allow_other"] * self.allowed) + "\n")
 
     def __exit__(self, *_):
         if self.before is None:
@@ -178,7 +181,8 @@ def watched(env, user, mnt):
 @test("user", timeout=40, peer_fails=("ring?",))
 def auto_unmount(env):
     """-o auto_unmount: a killed daemon's mount goes away, for root and users."""
-    with PlainUser() as plain, UserAllowOther():
+    # Older fusermount3 watch a user's mount only if root may look at it.
+    with PlainUser() as plain, UserAllowOther(True):
         for user in ((None, plain) if fusermount_watches() else (plain,)):
             mnt = users_mountpoint(env)
             fs = watched(env, user, mnt)
