@@ -26,10 +26,9 @@ limit=1170 # seconds for everything
 quick=
 clients=
 mount_args=()
-passed=0
-failed=0
-failures=()
-table=()
+results=$logs/results
+lane=
+lanes=()
 job=
 here_since=$SECONDS
 
@@ -79,21 +78,20 @@ count_log() { # HOW LOG
 # Runs a function with a heading, a log and a deadline. `show` passes its output on; otherwise it is shown on failure.
 step() { # HEADING show|hide HOW SECONDS FUNCTION
 	local heading=$1 show=$2 how=$3 seconds=$4 name=$5
-	local log=$logs/$name.log begin=$SECONDS status watchdog good bad took late=
+	local log=$logs/$name.log late=$logs/$name.late begin=$SECONDS status watchdog good bad took why=
 	local left=$((limit - (SECONDS - here_since)))
 	[ "$seconds" -le "$left" ] || seconds=$left
 	[ "$seconds" -ge 5 ] || seconds=5
-	printf '\n== %s\n' "$heading"
-	if [ "$show" = show ]; then
+	[ -n "$lane" ] || printf '\n== %s\n' "$heading"
+	if [ "$show" = show ] && [ -z "$lane" ]; then
 		("$name" </dev/null 2>&1 | tee -i "$log") &
 	else
 		("$name" </dev/null >"$log" 2>&1) &
 	fi
 	job=$!
-	rm -f "$logs/late"
 	(
 		sleep "$seconds"
-		: >"$logs/late"
+		: >"$late"
 		end_group "$job"
 	) &
 	watchdog=$!
@@ -103,12 +101,15 @@ step() { # HEADING show|hide HOW SECONDS FUNCTION
 	kill -KILL -- "-$watchdog" 2>/dev/null
 	wait "$watchdog" 2>/dev/null
 	took=$((SECONDS - begin))
-	if [ -e "$logs/late" ]; then
+	if [ -e "$late" ]; then
 		status=124
-		late=", ended after $seconds s"
+		why=", ended after $seconds s"
 	fi
+	[ -z "$lane" ] || printf '\n== %s\n' "$heading"
 	if [ $status != 0 ] && [ "$show" = hide ]; then
 		tail -n 80 "$log"
+	elif [ "$show" = show ] && [ -n "$lane" ]; then
+		cat "$log"
 	fi
 	read -r good bad < <(count_log "$how" "$log")
 	[ $status = 0 ] || [ "$bad" -gt 0 ] || bad=1
@@ -116,15 +117,35 @@ step() { # HEADING show|hide HOW SECONDS FUNCTION
 	if [ $status = 0 ] && [ $((good + bad)) = 0 ]; then
 		if [ "$how" = one ]; then good=1; else bad=1; fi
 	fi
-	passed=$((passed + good))
-	failed=$((failed + bad))
-	[ "$bad" = 0 ] || failures+=("$heading (exit $status$late; ${log#"$root/"})")
-	table+=("$(printf '%-44s %5d passed %3d failed %4d s' "$heading" "$good" "$bad" "$took")")
+	printf '%s\t%d\t%d\t%d\t%s\n' "$heading" "$good" "$bad" "$took" "(exit $status$why; ${log#"$root/"})" >>"$results"
 	printf -- '-- %s: %d passed, %d failed, in %d s\n' "$heading" "$good" "$bad" "$took"
 }
 
-cleanup() {
+# Steps that have nothing to do with those that go on meanwhile; each prints when it has ended.
+lane() { # FUNCTION
+	(
+		set -m
+		lane=yes
+		trap 'stop_job' EXIT
+		"$1"
+	) &
+	lanes+=($!)
+}
+
+join_lanes() {
+	wait "${lanes[@]}"
+	lanes=()
+}
+
+stop_job() {
 	[ -z "$job" ] || end_group "$job"
+}
+
+cleanup() {
+	stop_job
+	for other in "${lanes[@]}"; do
+		kill -TERM "$other" 2>/dev/null && wait "$other" 2>/dev/null
+	done
 	if [ -n "$switch_was" ] && [ -w $switch ]; then
 		echo "$switch_was" >$switch
 	fi
@@ -313,30 +334,39 @@ if [ ! -e $switch ] && [ "$(id -u)" = 0 ]; then
 fi
 [ ! -r $switch ] || switch_was=$(cat $switch)
 
+rust_side() {
+	step 'format' hide one 60 format
+	step 'lint' hide one 400 lint
+	step 'documentation' hide one 200 docs
+	step 'documents' hide lines 20 options_documented
+	step 'licences' show one 120 licences
+	step 'cargo test' hide cargo 500 cargo_test
+	step 'fuzz target compiles' hide one 300 fuzz
+}
+
+c_side() {
+	step 'build and install' hide one 400 build
+	step 'interface: headers' hide one 400 abi_headers
+	step 'interface: library' hide one 100 abi_library
+	step 'interface: every FUSE_USE_VERSION' hide one 200 abi_programs
+	step 'C programs' show lines 200 c_programs
+	step 'build with fault injection' hide one 400 build_faulty
+	[ -n "$quick" ] || step 'Python binding' hide one 120 python_binding
+	[ -n "$quick" ] || step 'POSIX test suite' hide one 400 posix_tools
+}
+
 step 'tools' show one 300 tools
 [ -n "$quick" ] || step 'kernel' show one 20 kernel
-step 'format' hide one 60 format
-step 'lint' hide one 300 lint
-step 'documentation' hide one 200 docs
-step 'documents' hide lines 20 options_documented
-step 'licences' show one 120 licences
-step 'cargo test' hide cargo 400 cargo_test
-step 'fuzz target compiles' hide one 300 fuzz
-step 'build and install' hide one 400 build
-step 'build with fault injection' hide one 400 build_faulty
-step 'interface: headers' hide one 300 abi_headers
-step 'interface: library' hide one 100 abi_library
-step 'interface: every FUSE_USE_VERSION' hide one 200 abi_programs
-step 'C programs' show lines 200 c_programs
-[ -n "$quick" ] || step 'Python binding' hide one 120 python_binding
-[ -n "$quick" ] || step 'POSIX test suite' hide one 240 posix_tools
-[ -n "$quick" ] || step 'mounts' show lines $((limit - 370)) mounts
+lane rust_side
+lane c_side
+join_lanes
+[ -n "$quick" ] || step 'mounts' show lines "$limit" mounts
 [ -z "$clients" ] || step 'programs of others' show lines 1200 clients
 
 printf '\n== summary, after %d s\n' $((SECONDS - here_since))
-printf '%s\n' "${table[@]}"
+awk -F '\t' '{ printf "%-44s %5d passed %3d failed %4d s\n", $1, $2, $3, $4 }' "$results"
 [ -z "$quick" ] || echo 'not run: kernel, mounts (--quick)'
 [ ${#mount_args[@]} = 0 ] || echo "mount tests chosen by: ${mount_args[*]}"
-for failure in "${failures[@]}"; do echo "failed: $failure"; done
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+awk -F '\t' '$3 { print "failed: " $1 " " $5 }
+	{ passed += $2; failed += $3 }
+	END { print passed + 0 " passed, " failed + 0 " failed"; exit failed != 0 }' "$results"

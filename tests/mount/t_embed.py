@@ -184,7 +184,7 @@ def passthrough_of_a_tree(env):
         binary = env.dir / "passthrough_ll"
         subprocess.run(["cc", "-O1", "-o", str(binary), str(source), *env.builder.pkg_config(),
                         "-pthread", f"-Wl,-rpath,{env.prefix}/lib"], check=True)
-    for loop, count in (([], "3000"), (["-s"], "400"), (["-o", "max_threads=1"], "400")):
+    for loop, count in (([], "1000"), (["-s"], "400"), (["-o", "max_threads=1"], "400")):
         variables = {**os.environ, "TMPDIR": str(env.dir), "TREE_FILES": count}
         if not env.peer:
             variables["EXPECT"] = env.transport
