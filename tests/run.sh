@@ -342,6 +342,7 @@ rust_side() {
 	step 'licences' show one 120 licences
 	step 'cargo test' hide cargo 500 cargo_test
 	step 'fuzz target compiles' hide one 300 fuzz
+	[ -n "$quick" ] || step 'POSIX test suite' hide one 400 posix_tools
 }
 
 c_side() {
@@ -352,7 +353,6 @@ c_side() {
 	step 'C programs' show lines 200 c_programs
 	step 'build with fault injection' hide one 400 build_faulty
 	[ -n "$quick" ] || step 'Python binding' hide one 120 python_binding
-	[ -n "$quick" ] || step 'POSIX test suite' hide one 400 posix_tools
 }
 
 step 'tools' show one 300 tools
