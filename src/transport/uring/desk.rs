@@ -16,10 +16,8 @@ pub struct Desk {
     pub serving: AtomicPtr<Entry>,
     /// When it started, in nanoseconds of the monotonic clock.
     pub since: AtomicU64,
-    /// Entries that are armed in the worker's ring, as far as others need to know.
-    pub armed: AtomicU32,
-    /// Another worker left replies in the mailbox, not a thread that answers late.
-    pub joined: AtomicBool,
+    /// Entries that are armed in the worker's ring or served by it, as far as others need to know.
+    pub entries: AtomicU32,
     /// The worker's thread id.
     pub thread: AtomicI32,
     /// The worker, which has no entry, serves requests that wait for one.
@@ -37,8 +35,7 @@ impl Desk {
             hand: Hand::default(),
             serving: AtomicPtr::new(std::ptr::null_mut()),
             since: AtomicU64::new(0),
-            armed: AtomicU32::new(0),
-            joined: AtomicBool::new(false),
+            entries: AtomicU32::new(0),
             thread: AtomicI32::new(0),
             drains: AtomicBool::new(false),
             paused: AtomicBool::new(false),

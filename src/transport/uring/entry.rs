@@ -3,7 +3,7 @@
 //!
 //! Who may touch header and payload is decided by the phase. `Armed`: the kernel. `InHandler` and `Returned`: the
 //! thread that serves the request, and whoever claimed the reply in its slot. `Replied`: nobody, until a thread
-//! with a ring takes the entry (`Taken`) and commits it, which arms it again. A payload that is lent to the program
+//! with a ring takes the entry (`Taken`) and commits it, which arms it again, or leaves that to another (`Joined`). A payload that is lent to the program
 //! stays as it is until the handler returns: a reply is kept beside it that long. `Fetched` is a request on its way from
 //! the thread that received it to the one that serves it. Entries belong to the pool and are
 //! freed with it, when no ring is left.
@@ -33,6 +33,7 @@ const IN_HANDLER: u64 = 2;
 const RETURNED: u64 = 3;
 const REPLIED: u64 = 4;
 const TAKEN: u64 = 5;
+const JOINED: u64 = 6;
 const PHASE: u64 = 7;
 /// The phase word counts requests above the phase, so that a thread which is late can't take the next request's
 /// phase for that of its own.
@@ -234,6 +235,16 @@ impl Entry {
     /// Whether what waits here is a request to serve, and not a reply to commit.
     pub fn is_fetched(&self) -> bool {
         self.phase.load(Ordering::Acquire) & PHASE == FETCHED
+    }
+
+    /// Marks a reply that one worker leaves for another. The caller took the entry.
+    pub fn joins(&self) {
+        self.enter_phase(JOINED);
+    }
+
+    /// Whether a reply was left by a worker, and not by a thread that answers late.
+    pub fn has_joined(&self) -> bool {
+        self.phase.load(Ordering::Acquire) & PHASE == JOINED
     }
 
     /// Writes a reply into the entry and hands it over for its commit. The caller claimed the reply.

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Handlers that must have been fast before one is trusted to be.
 const PROVEN: u32 = 256;
+/// The most that is remembered of them.
+const REMEMBERED: u32 = 4096;
 /// Times in a row that requests were found waiting, before one more entry is armed.
 const EAGER: u32 = 8;
 /// Nanoseconds: where handlers take longer than this, a system call each does not matter.
@@ -54,11 +56,15 @@ impl Pace {
         self.fast.store(0, Ordering::Relaxed);
     }
 
-    /// So many handlers took so many nanoseconds in all.
+    /// So many handlers took so many nanoseconds in all. A slow one may have been kept from its CPU: a few of them end the
+    /// trust.
     pub fn served(&self, handlers: u32, time: u64) {
-        let fast = time <= FAST * u64::from(handlers);
-        let before = if fast { self.fast.load(Ordering::Relaxed) } else { 0 };
-        self.fast.store(before.saturating_add(if fast { handlers } else { 0 }), Ordering::Relaxed);
+        let before = self.fast.load(Ordering::Relaxed);
+        let fast = match time <= FAST * u64::from(handlers) {
+            true => (before + handlers).min(REMEMBERED),
+            false => before / 2,
+        };
+        self.fast.store(fast, Ordering::Relaxed);
     }
 }
 
@@ -84,11 +90,19 @@ mod tests {
     }
 
     #[test]
-    fn one_slow_handler_ends_the_trust() {
+    fn slow_handlers_end_the_trust_and_one_that_blocks_at_once() {
         let pace = Pace::default();
         pace.served(PROVEN, 0);
         assert!(pace.is_trusted());
         pace.served(2, FAST * 3);
+        assert!(!pace.is_trusted(), "not proven for long");
+        pace.served(REMEMBERED * 2, 0);
+        pace.served(2, FAST * 3);
+        assert!(pace.is_trusted(), "one of many");
+        (0..4).for_each(|_| pace.served(2, FAST * 3));
+        assert!(!pace.is_trusted());
+        pace.served(REMEMBERED, 0);
+        pace.blocked();
         assert!(!pace.is_trusted());
     }
 }

@@ -24,6 +24,8 @@ pub struct Queue {
     dried: AtomicU32,
     /// ...and up to which time a commit has shown since that nothing was left waiting.
     emptied: AtomicU32,
+    /// The time at which an entry was registered.
+    hidden: AtomicU32,
     /// So many armed entries are enough; 0 is 1.
     plenty: AtomicU32,
     /// Entries that there are.
@@ -34,6 +36,8 @@ pub struct Queue {
     blocking: AtomicBool,
     /// The worker that spins for the next request, or null; one at a time is enough.
     spinner: AtomicPtr<Desk>,
+    /// The worker where entries that have gone apart meet again, which is the one that armed one last, or null.
+    host: AtomicPtr<Desk>,
     /// The keeper is asked for one more worker.
     wants_worker: AtomicBool,
     /// The keeper is asked to bring forth what may wait.
@@ -94,6 +98,13 @@ impl Queue {
         self.dried.load(Ordering::SeqCst) > self.emptied.load(Ordering::SeqCst)
     }
 
+    /// Whether requests may wait although entries are armed. That begins with a REGISTER only, and ends at the latest when no
+    /// entry is armed: a commit does not arm one while something waits.
+    fn may_hide(&self) -> bool {
+        let dried = self.dried.load(Ordering::SeqCst);
+        dried == self.hidden.load(Ordering::SeqCst) && dried > self.emptied.load(Ordering::SeqCst)
+    }
+
     /// For the keeper: whether a worker is wanted.
     pub fn take_wish(&self) -> bool {
         self.wants_worker.swap(false, Ordering::SeqCst)
@@ -122,7 +133,7 @@ impl Queue {
     /// forth without waking anybody.
     pub fn took(&self) -> bool {
         if self.armed.fetch_sub(1, Ordering::SeqCst) > 1 {
-            return self.is_dry() && !self.wants_kick.swap(true, Ordering::SeqCst);
+            return self.may_hide() && !self.wants_kick.swap(true, Ordering::SeqCst);
         }
         self.dried.fetch_add(1, Ordering::SeqCst);
         self.blocking.load(Ordering::Relaxed) && !self.pace.is_trusted() && self.wish_for_worker()
@@ -161,15 +172,36 @@ impl Queue {
 
     /// For a worker: another one that spins.
     pub fn spinner_beside(&self, desk: &Desk) -> Option<&Desk> {
-        // SAFETY: desks are kept until no worker runs any more, and so at least as long as the caller needs this.
-        let spinner = unsafe { self.spinner.load(Ordering::Acquire).as_ref() }?;
-        (!std::ptr::eq(spinner, desk)).then_some(spinner)
+        beside(&self.spinner, desk)
+    }
+
+    /// For a worker: another one to leave replies with: the one that spins, which needs no wake-up, or the host.
+    pub fn host_beside(&self, desk: &Desk) -> Option<&Desk> {
+        self.spinner_beside(desk).or_else(|| beside(&self.host, desk))
+    }
+
+    /// The caller is about to arm entries, and so the next to get a request.
+    pub fn be_host(&self, desk: &Desk) {
+        self.host.store(std::ptr::from_ref(desk).cast_mut(), Ordering::Release);
+    }
+
+    /// The caller has no entries any more.
+    pub fn be_no_host(&self, desk: &Desk) {
+        let desk = std::ptr::from_ref(desk).cast_mut();
+        if self.host.load(Ordering::Relaxed) == desk {
+            let _ = self.host.compare_exchange(desk, null_mut(), Ordering::AcqRel, Ordering::Relaxed);
+        }
     }
 
     /// One entry more is registered beside a commit, which tells whether something was left waiting.
     pub fn widened(&self) {
         self.pace.widened();
-        self.dried.fetch_add(1, Ordering::SeqCst);
+        self.hides();
+    }
+
+    fn hides(&self) {
+        let now = self.dried.fetch_add(1, Ordering::SeqCst) + 1;
+        self.hidden.store(now, Ordering::SeqCst);
     }
 
     /// A new entry was registered. What waited in the kernel does not come with it, and whether something did is not
@@ -180,9 +212,15 @@ impl Queue {
             let enough = self.plenty.load(Ordering::Relaxed).max(1) * 2;
             self.plenty.store(enough.min(most), Ordering::Relaxed);
         }
-        self.dried.fetch_add(1, Ordering::SeqCst);
+        self.hides();
         self.wants_kick.store(true, Ordering::SeqCst);
     }
+}
+
+fn beside<'a>(place: &'a AtomicPtr<Desk>, desk: &Desk) -> Option<&'a Desk> {
+    // SAFETY: desks are kept until no worker runs any more, and so at least as long as the caller, a worker, needs this.
+    let other = unsafe { place.load(Ordering::Acquire).as_ref() }?;
+    (!std::ptr::eq(other, desk)).then_some(other)
 }
 
 #[cfg(test)]
@@ -230,10 +268,22 @@ mod tests {
         queue.took();
         queue.armed();
         queue.armed();
+        assert!(!queue.took(), "by commits: then nothing waits");
+        queue.armed();
+        queue.registered(4);
+        assert!(queue.take_kick());
         assert!(queue.took() && queue.take_kick(), "dry, and another entry is armed");
         queue.armed();
         queue.was_empty(queue.mark());
         assert!(!queue.took(), "not dry any more");
+        queue.armed();
+        queue.registered(4);
+        assert!(queue.take_kick());
+        queue.took();
+        queue.took();
+        queue.armed();
+        queue.armed();
+        assert!(!queue.took(), "no entry was armed meanwhile");
     }
 
     #[test]

@@ -8,7 +8,9 @@
 //! entries that have gone apart meet again. A handler that returns without a reply leaves it without an entry: then it arms a new one if its queue has none left, or parks until it is
 //! handed a reply to commit or a request to serve.
 
+mod clients;
 mod exchange;
+mod gather;
 mod home;
 mod serving;
 
@@ -29,13 +31,11 @@ use crate::transport::uring::pool::Pool;
 use crate::transport::uring::queue::Queue;
 use crate::transport::uring::ring::{Completion, MARK, Ring, WAKE};
 use crate::wire::Opcode;
+use clients::Clients;
 use exchange::Tally;
 use home::go_away;
 
 const SUBMISSIONS: u32 = 16;
-
-/// So many requests of one client in a row that did not wait for each other, and it is taken for one that goes on so.
-const STEADY: u32 = 32;
 
 /// How a worker begins.
 pub enum Start {
@@ -77,9 +77,9 @@ struct Worker {
     waited: bool,
     /// Handlers since the last spin.
     served: u32,
-    /// Who asked last, and how many times in a row without waiting for the answer to the request before.
-    client: u32,
-    overlaps: u32,
+    clients: Clients,
+    /// Requests that came together, so many times.
+    batches: u32,
     /// The queue's CPU is not ours to run on.
     homeless: bool,
     over: bool,
@@ -118,8 +118,8 @@ pub fn run(pool: Arc<Pool>, desk: Arc<Desk>, start: Start) {
         watch: BlockWatch::default(),
         waited: true,
         served: 0,
-        client: 0,
-        overlaps: 0,
+        clients: Clients::default(),
+        batches: 0,
         homeless: false,
         over: false,
     };
@@ -134,6 +134,7 @@ pub fn run(pool: Arc<Pool>, desk: Arc<Desk>, start: Start) {
     }
     worker.collect_mail();
     worker.work();
+    worker.pool.queues.iter().for_each(|queue| queue.be_no_host(&worker.desk));
     worker.desk.mailbox.shut();
 }
 
@@ -212,7 +213,10 @@ impl Worker {
             self.queue(entry.qid).held(1);
         }
         self.armed += 1;
-        self.desk.armed.store(self.armed, Ordering::Relaxed);
+        if !self.answers_others {
+            self.queue(entry.qid).be_host(&self.desk);
+        }
+        self.desk.entries.store(self.armed, Ordering::Relaxed);
         self.queue = entry.qid;
         how(&mut self.ring, entry);
     }
@@ -271,7 +275,6 @@ impl Worker {
             return;
         };
         self.armed -= 1;
-        self.desk.armed.store(self.armed, Ordering::Relaxed);
         if self.armed == 0 {
             self.queue(self.holds).held(-1);
         }
@@ -303,11 +306,8 @@ impl Worker {
         if matches!(Opcode(header.opcode), Opcode::RELEASE | Opcode::RELEASEDIR) {
             self.queue(self.queue).pace.came_unawaited();
         }
-        let client = header.pid;
-        let overlaps = !self.waited && client == self.client;
-        self.overlaps = if overlaps { self.overlaps.saturating_add(1) } else { 0 };
-        self.client = client;
-        if self.overlaps == STEADY {
+        self.clients.came(header.pid, self.waited);
+        if self.clients.is_one_ahead() {
             go_away(self.queue);
         }
         self.desk.hand.add(request);
@@ -318,11 +318,12 @@ impl Worker {
         // SAFETY (both): the pool owns what is in a mailbox. Replies first: they must not wait for a handler.
         let (requests, replies): (Vec<_>, Vec<_>) =
             self.desk.mailbox.collect().partition(|entry| unsafe { entry.as_ref() }.is_fetched());
-        if !replies.is_empty() && !self.desk.joined.swap(false, Ordering::Relaxed) {
-            self.answers_others = true;
-        }
         for reply in replies {
             stats::handed_over();
+            match unsafe { reply.as_ref() }.has_joined() {
+                true => self.stands_by = false,
+                false => self.answers_others = true,
+            }
             self.commit(reply);
         }
         if let Some(queue) = self.desk.take_order() {
@@ -379,6 +380,8 @@ impl Worker {
         if self.armed > 0 || self.parked {
             return;
         }
+        self.desk.entries.store(0, Ordering::Relaxed);
+        self.queue(self.queue).be_no_host(&self.desk);
         match self.pool.park(&self.desk) {
             Some(request) => self.take_up(request),
             None => self.parked = true,

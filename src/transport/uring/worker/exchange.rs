@@ -5,14 +5,6 @@ use super::Worker;
 use super::home::go_home;
 use crate::errno::Errno;
 use crate::stats;
-use crate::sys::time::now;
-
-/// A worker with a request gives others so many opportunities to make theirs, counted again from each that comes...
-const GATHERING: u32 = 20;
-/// ...but no longer than this, in nanoseconds: where other programs compute, each of them takes a slice of the CPU.
-const GATHERED: u64 = 200_000;
-/// The clock is looked at after so many of them.
-const LOOKS: u32 = 4;
 
 /// Replies of one queue that go out together, and the requests that came for them at once.
 struct Batch {
@@ -114,39 +106,6 @@ impl Worker {
         if batch.requests < batch.replies {
             queue.was_empty(batch.mark);
         }
-    }
-
-    /// With some entries filled and others not: gives the clients on this CPU a moment to come together.
-    fn gather(&mut self) -> Result<(), Errno> {
-        if self.waiting > 0 && self.armed > 0 && self.ring.has_queued() {
-            self.submit(0)?;
-            self.receive();
-        }
-        let (mut looks, mut end) = (0, None);
-        while self.waits_for_company() && looks < GATHERING {
-            std::thread::yield_now();
-            looks += 1;
-            if self.ring.has_work() {
-                let before = self.waiting;
-                self.submit(0)?;
-                self.receive();
-                looks = if self.waiting > before { 0 } else { looks };
-            }
-            if looks % LOOKS == 0 && now() > *end.get_or_insert_with(|| now() + GATHERED) {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn waits_for_company(&self) -> bool {
-        let queue = self.queue(self.queue);
-        self.waiting > 0
-            && self.armed > 0
-            && !self.must_serve
-            && !self.answers_others
-            && queue.company.is_kept()
-            && queue.pace.is_trusted()
     }
 
     /// Looks for something to do for a while, then sleeps.

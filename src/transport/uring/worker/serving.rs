@@ -5,10 +5,14 @@ use std::ptr::NonNull;
 use std::sync::atomic::Ordering;
 
 use super::Worker;
+use super::home::go_home;
 use crate::stats;
 use crate::sys::time::now;
 use crate::transport::uring::entry::{AfterHandler, Entry};
 use crate::transport::uring::handler::serve_entry;
+
+/// The scheduler may have its reasons to move a worker: it comes back after so many batches.
+const HOME_AFTER: u32 = 32;
 
 impl Worker {
     /// Serves what is in hand, or has it served.
@@ -30,9 +34,10 @@ impl Worker {
     /// Has another worker serve what has come, and goes on waiting for the rest.
     fn relay(&mut self) {
         if !self.answers_others {
-            self.queue(self.queue).company.broken();
+            self.queue(self.queue).company.broken(self.waiting);
         }
         self.leave_requests();
+        self.desk.entries.store(self.armed, Ordering::Relaxed);
         self.desk.drains.store(false, Ordering::SeqCst);
         self.pool.drain_backlog();
     }
@@ -90,6 +95,7 @@ impl Worker {
         self.waiting = 0;
         if together {
             self.queue(qid).company.complete();
+            self.stay_with_clients();
         }
         stats::batch(u64::from(handlers));
         let batch = begin.map(|begin| (handlers, now() - begin));
@@ -99,6 +105,14 @@ impl Worker {
         self.desk.hand.take_replies(&mut self.replies);
         self.end_drain();
         self.finish(gone);
+    }
+
+    /// Several clients of the queue's CPU ask together: that is where to answer them.
+    fn stay_with_clients(&mut self) {
+        self.batches = self.batches.wrapping_add(1);
+        if self.clients.take_turns() && !self.homeless && self.batches % HOME_AFTER == 0 {
+            self.homeless = !go_home(self.queue);
+        }
     }
 
     /// Commits the replies, or leaves that to the keeper if this worker is needed otherwise.
@@ -133,25 +147,26 @@ impl Worker {
         }
     }
 
-    /// Leaves the replies, and with them the entries, to the worker that spins for the same queue, if there is one.
+    /// Leaves the replies, and with them the entries, to another worker of the same queue, so that entries meet.
     fn joins(&mut self, qid: u16) -> bool {
         let queue = &self.pool.queues[usize::from(qid)];
-        let Some(spinner) = queue.spinner_beside(&self.desk) else { return false };
-        let together = spinner.armed.load(Ordering::Relaxed) + self.replies.len() as u32;
+        let Some(host) = queue.host_beside(&self.desk) else { return false };
+        let together = host.entries.load(Ordering::Relaxed) + self.replies.len() as u32;
         // SAFETY: the pool owns them.
         let of_queue = |reply: &NonNull<Entry>| unsafe { reply.as_ref() }.qid == qid;
         if self.armed > 0
             || together > self.pool.config.batch
             || !self.replies.iter().all(of_queue)
             || !queue.pace.is_trusted()
-            || !queue.company.may_join()
+            || !queue.company.may_join(together)
         {
             return false;
         }
-        spinner.joined.store(true, Ordering::Relaxed);
         for reply in self.replies.drain(..) {
             // SAFETY: the pool owns it.
-            spinner.mailbox.post(unsafe { reply.as_ref() });
+            let reply = unsafe { reply.as_ref() };
+            reply.joins();
+            host.mailbox.post(reply);
         }
         true
     }
