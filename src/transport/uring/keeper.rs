@@ -331,7 +331,7 @@ impl Keeper {
         let patience = if entry.is_lent() { VERY_LONG } else { LONG };
         if now.saturating_sub(since) > patience && entry.take_reply() {
             // A handler that was not let on a CPU since its reply has no work left, as far as we know.
-            if cpu::sleeps(thread) {
+            if cpu::sleeps(thread) && goes_on() {
                 self.pool.note_tail_work(entry);
             }
             self.commit(serving);
