@@ -97,7 +97,7 @@ impl Slot {
     pub fn activate(&self, header: &FuseInHeader, route: Route) -> Handle {
         let state = self.state.load(Ordering::Acquire);
         debug_assert_eq!(state & LIVE, 0);
-        if self.watched.swap(false, Ordering::Acquire) {
+        if self.watched.load(Ordering::Relaxed) && self.watched.swap(false, Ordering::Acquire) {
             *self.on_interrupt.lock() = None;
         }
         // SAFETY: the slot is free, so no handle to it is valid and nobody else reads the details.

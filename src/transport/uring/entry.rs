@@ -186,7 +186,10 @@ impl Entry {
 
     /// Notes that the handler of request `turn` returned, and tells whose the entry is now.
     pub fn handler_returned(&self, turn: u64) -> AfterHandler {
-        if self.swap(turn | IN_HANDLER, turn | RETURNED) {
+        // Most have replied.
+        if self.swap(turn | REPLIED, turn | TAKEN) {
+            AfterHandler::Commit
+        } else if self.swap(turn | IN_HANDLER, turn | RETURNED) {
             AfterHandler::Pending
         } else if self.swap(turn | REPLIED, turn | TAKEN) {
             AfterHandler::Commit
@@ -217,19 +220,26 @@ impl Entry {
         }
     }
 
+    /// The same for an entry that is the caller's alone.
+    fn set_phase(&self, phase: u64) {
+        let word = self.phase.load(Ordering::Relaxed);
+        self.phase.store(word & !PHASE | phase, Ordering::Release);
+    }
+
     /// To be called where a commit or a REGISTER is queued.
     pub fn arm(&self) {
-        if self.lent.swap(false, Ordering::AcqRel) {
+        if self.lent.load(Ordering::Acquire) {
+            self.lent.store(false, Ordering::Release);
             // SAFETY: the entry is the caller's alone; the stage was filled by whoever claimed the reply.
             let staged = unsafe { *self.staged.get() };
             self.fill(&[IoSlice::new(&staged)]);
         }
-        self.enter_phase(ARMED);
+        self.set_phase(ARMED);
     }
 
     /// Marks a request that another thread is to serve.
     pub fn fetched(&self) {
-        self.enter_phase(FETCHED);
+        self.set_phase(FETCHED);
     }
 
     /// Whether what waits here is a request to serve, and not a reply to commit.
@@ -239,7 +249,7 @@ impl Entry {
 
     /// Marks a reply that one worker leaves for another. The caller took the entry.
     pub fn joins(&self) {
-        self.enter_phase(JOINED);
+        self.set_phase(JOINED);
     }
 
     /// Whether a reply was left by a worker, and not by a thread that answers late.

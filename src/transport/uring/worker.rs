@@ -319,10 +319,11 @@ impl Worker {
         let (requests, replies): (Vec<_>, Vec<_>) =
             self.desk.mailbox.collect().partition(|entry| unsafe { entry.as_ref() }.is_fetched());
         for reply in replies {
-            stats::handed_over();
-            match unsafe { reply.as_ref() }.has_joined() {
-                true => self.stands_by = false,
-                false => self.answers_others = true,
+            if unsafe { reply.as_ref() }.has_joined() {
+                self.stands_by = false;
+            } else {
+                self.answers_others = true;
+                stats::handed_over();
             }
             self.commit(reply);
         }
@@ -350,7 +351,8 @@ impl Worker {
     }
 
     fn end_drain(&mut self) {
-        if self.desk.drains.swap(false, Ordering::SeqCst) && self.pool.has_backlog() {
+        let drains = &self.desk.drains;
+        if drains.load(Ordering::SeqCst) && drains.swap(false, Ordering::SeqCst) && self.pool.has_backlog() {
             // What came since then was left to us.
             self.pool.keeper.wake();
         }
