@@ -103,18 +103,22 @@ def allow_root_keeps_others_out(env):
     fs.stop()
 
 
-@test("ops", timeout=60)
+@test("ops", timeout=60, transports=("ring",))
 def request_timeout(env):
-    """conn->request_timeout: a request that gets no answer ends the connection (the kernel looks every 15 s)."""
-    fs = env.start("lowops_ll", extra_env={"REQUEST_TIMEOUT": "5"})
-    begin = time.monotonic()
+    """conn->request_timeout: a request that gets no answer ends the connection (the kernel looks every 15 s, hence both
+    transports at once)."""
     code = "fd = os.open(sys.argv[1], os.O_RDWR)\nprint(os.pread(fd, 100, 12 << 20))\n"
-    told = said(python_client(code, fs.path("c")), 45)
-    took = time.monotonic() - begin
-    check("Error" in told and 4 < took < 40, f"after {took:.1f} s: {told[-200:]}")
-    os.system(f"umount -l {fs.mnt}")
-    fs.kill(9)
-    fs.ended(-9)
+    mounts = [env.start("lowops_ll", extra_env={"REQUEST_TIMEOUT": "5"}, options=options, transport=transport)
+              for transport, options in (("ring", []), ("dev", ["-o", "no_io_uring"]))]
+    begin = time.monotonic()
+    for fs, asker in [(fs, python_client(code, fs.path("c"))) for fs in mounts]:
+        told = said(asker, 45)
+        took = time.monotonic() - begin
+        check("Error" in told and 4 < took < 40, f"after {took:.1f} s: {told[-200:]}")
+    for fs in mounts:
+        os.system(f"umount -l {fs.mnt}")
+        fs.kill(9)
+        fs.ended(-9)
 
 
 # What init() does, and what that says and leaves: want and want_ext, each as bits more and less than before.

@@ -102,7 +102,7 @@ def path_examples_of_a_tree(env):
     """Both under passthrough_tree.sh, with several threads and with one."""
     script = Path(__file__).with_name("passthrough_tree.sh")
     for name in PASSTHROUGH:
-        for loop, count in (([], "1500"), (["-s"], "400")):
+        for loop, count in (([], "600"), (["-s"], "400")):
             # Eight clients that fight for names: with timeouts of 0 a stat is two requests, and the name may be
             # another file's in between. The kernel looks again once; the second time it is ESTALE, as with libfuse.
             skip = "clients"

@@ -158,6 +158,7 @@ impl Worker {
             || together > self.pool.config.batch
             || !self.replies.iter().all(of_queue)
             || !queue.pace.is_trusted()
+            || self.pool.stopping()
             || !queue.company.may_join(together)
         {
             return false;
