@@ -141,13 +141,21 @@ class Mount:
         total = 0
         for fd in pathlib.Path(f"/proc/{self.pid}/fd").iterdir():
             try:
-                if os.readlink(fd) != "anon_inode:[io_uring]":
-                    continue
-                info = pathlib.Path(f"/proc/{self.pid}/fdinfo/{fd.name}").read_text()
+                if os.readlink(fd) == "anon_inode:[io_uring]":
+                    total += self.completions_of(fd.name)
             except OSError:
                 continue
-            total += next(int(l.split()[1]) for l in info.splitlines() if l.startswith("CqTail:"))
         return total
+
+    def completions_of(self, fd):
+        """Of one of its io_urings. The kernel leaves the numbers out while the ring is being used."""
+        for _ in range(200):
+            info = pathlib.Path(f"/proc/{self.pid}/fdinfo/{fd}").read_text()
+            tail = [int(l.split()[1]) for l in info.splitlines() if l.startswith("CqTail:")]
+            if tail:
+                return tail[0]
+            time.sleep(0.005)
+        raise Failed("an io_uring that never rests")
 
     def minor(self):
         """The mount's device number, None if there is no mount; asks the daemon nothing."""
