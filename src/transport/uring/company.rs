@@ -12,7 +12,7 @@ const FAILURE: i32 = 2;
 /// The most credit there is...
 const MOST: i32 = 64;
 /// ...and what there is after a pause.
-const FRESH: i32 = 4;
+const FRESH: i32 = 8;
 /// Opportunities that are passed over after failures, at first...
 const SHORTEST: i32 = 64;
 /// ...and when it went on failing.
