@@ -4,7 +4,7 @@
 //! It owns an io_uring and has no armed entry while a handler runs: what the kernel gave to it then could be had by nobody
 //! else. With one entry that comes by itself. Where requests wait while fast handlers run it has several, and serves when a
 //! request has come in each of them; what comes alone goes to another worker, which keeps the entry, while this one stands by
-//! for the rest. A worker that has served gives its replies to the one that spins for the same queue, if there is one, so that
+//! for the rest. A worker that has served gives its replies to the one that spins for the same queue or armed an entry last, so that
 //! entries that have gone apart meet again. A handler that returns without a reply leaves it without an entry: then it arms a new one if its queue has none left, or parks until it is
 //! handed a reply to commit or a request to serve.
 
