@@ -9,7 +9,7 @@ pub fn now() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-/// Sleeps for so many nanoseconds, not longer as the kernel else likes to have it.
+/// Sleeps for so many nanoseconds and hardly longer, where the kernel else adds up to 50 us.
 pub fn pause(nanoseconds: u32) {
     const SHARPLY: libc::c_ulong = 1;
     let time = libc::timespec { tv_sec: 0, tv_nsec: nanoseconds.into() };

@@ -3,10 +3,10 @@
 //!
 //! Who may touch header and payload is decided by the phase. `Armed`: the kernel. `InHandler` and `Returned`: the
 //! thread that serves the request, and whoever claimed the reply in its slot. `Replied`: nobody, until a thread
-//! with a ring takes the entry (`Taken`) and commits it, which arms it again, or leaves that to another (`Joined`). A payload that is lent to the program
-//! stays as it is until the handler returns: a reply is kept beside it that long. `Fetched` is a request on its way from
-//! the thread that received it to the one that serves it. Entries belong to the pool and are
-//! freed with it, when no ring is left.
+//! with a ring takes the entry (`Taken`) and commits it, which arms it again, or leaves that to another (`Joined`). A
+//! payload that is lent to the program stays as it is until the handler returns: a reply is kept beside it that long.
+//! `Fetched` is a request on its way from the thread that received it to the one that serves it. Entries belong to the
+//! pool and are freed with it, when no ring is left.
 
 use std::cell::UnsafeCell;
 use std::io::IoSlice;
