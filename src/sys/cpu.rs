@@ -7,16 +7,21 @@ use crate::errno::Errno;
 
 const SIZE: usize = size_of::<libc::cpu_set_t>();
 
-/// The calling thread runs on one CPU until this is dropped.
+/// The calling thread runs where it was sent until this is dropped, unless somebody else sends it elsewhere.
 pub struct There {
     before: libc::cpu_set_t,
+    chosen: libc::cpu_set_t,
 }
 
-/// Moves the calling thread to a CPU. An error if the process may not run there.
+/// Moves the calling thread to a CPU. An error if it may not run there.
 pub fn run_on(cpu: usize) -> Result<There, Errno> {
-    move_to(cpu, |_, one| {
-        // SAFETY: `cpu` is within the set.
-        unsafe { libc::CPU_SET(cpu, one) }
+    move_to(cpu, |allowed, one| {
+        // SAFETY: `cpu` is within the sets.
+        unsafe {
+            if libc::CPU_ISSET(cpu, allowed) {
+                libc::CPU_SET(cpu, one);
+            }
+        }
     })
 }
 
@@ -33,26 +38,36 @@ fn move_to(cpu: usize, choose: impl FnOnce(&libc::cpu_set_t, &mut libc::cpu_set_
     if cpu >= SIZE * 8 {
         return Err(Errno::new(libc::EINVAL));
     }
-    let mut before = MaybeUninit::<libc::cpu_set_t>::zeroed();
-    let mut chosen = MaybeUninit::<libc::cpu_set_t>::zeroed();
-    // SAFETY: sets of the size that is passed along; all-zero is the empty set.
+    let before = allowed()?;
+    // SAFETY: all-zero is the empty set.
+    let mut chosen = unsafe { MaybeUninit::<libc::cpu_set_t>::zeroed().assume_init() };
+    choose(&before, &mut chosen);
+    // SAFETY: a set of the size that is passed along.
+    match unsafe { libc::sched_setaffinity(0, SIZE, &raw const chosen) } {
+        -1 => Err(Errno::last()),
+        _ => Ok(There { before, chosen }),
+    }
+}
+
+/// Where the calling thread may run.
+fn allowed() -> Result<libc::cpu_set_t, Errno> {
+    let mut set = MaybeUninit::<libc::cpu_set_t>::zeroed();
+    // SAFETY: room of the size that is passed along; all-zero is the empty set.
     unsafe {
-        if libc::sched_getaffinity(0, SIZE, before.as_mut_ptr()) == -1 {
-            return Err(Errno::last());
+        match libc::sched_getaffinity(0, SIZE, set.as_mut_ptr()) {
+            -1 => Err(Errno::last()),
+            _ => Ok(set.assume_init()),
         }
-        let before = before.assume_init();
-        choose(&before, chosen.assume_init_mut());
-        if libc::sched_setaffinity(0, SIZE, chosen.as_ptr()) == -1 {
-            return Err(Errno::last());
-        }
-        Ok(There { before })
     }
 }
 
 impl Drop for There {
     fn drop(&mut self) {
-        // SAFETY: the set that the kernel gave us.
-        unsafe { libc::sched_setaffinity(0, SIZE, &raw const self.before) };
+        // SAFETY (both): sets that are whole.
+        let is_chosen = |now: libc::cpu_set_t| unsafe { libc::CPU_EQUAL(&now, &self.chosen) };
+        if allowed().is_ok_and(is_chosen) {
+            unsafe { libc::sched_setaffinity(0, SIZE, &raw const self.before) };
+        }
     }
 }
 

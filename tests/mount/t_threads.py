@@ -25,6 +25,10 @@ def hammer(fs, seconds, clients=8, names="f"):
     return sum(results)
 
 
+def threads_of(pid):
+    return [int(task) for task in os.listdir(f"/proc/{pid}/task")]
+
+
 def one_at_a_time(env, *options):
     fs = env.probe(*options)
     all_ok(in_parallel([stat_ok(fs.path(f"sleep.30.{i}")) for i in range(8)], cpus()))
@@ -106,6 +110,24 @@ def slow_after_fast(env):
         check(took < 0.9, f"8 x 300 ms took {took:.2f} s after a burst of fast ones")
         hammer(fs, 0.2)
     fs.stop()
+
+
+@test("P3")
+def no_handler_is_bound_to_a_cpu(env):
+    """Whatever the library does with its threads while they wait, handlers may run wherever the program may."""
+    fs = env.probe("-o", "max_threads=20")
+    all_ok(in_parallel([stat_ok(fs.path(f"sleep.50.{i}")) for i in range(8)], cpus()[:1]))
+    for clients in (16, 2, 1):
+        hammer(fs, 0.4, clients)
+    stats = fs.stats()
+    check(stats["bound"] == 0, f"{stats['bound']} of {stats['calls']} handlers ran with fewer CPUs than the program")
+    one = {cpus()[-1]}
+    for thread in threads_of(fs.pid):
+        os.sched_setaffinity(thread, one)
+    hammer(fs, 0.4, 16)
+    elsewhere = [thread for thread in threads_of(fs.pid) if os.sched_getaffinity(thread) != one]
+    fs.stop()
+    check(not elsewhere, f"threads {elsewhere} may run elsewhere than they were told to from outside")
 
 
 @test("P4", peer_fails=("ring",))

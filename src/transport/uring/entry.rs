@@ -34,6 +34,7 @@ const RETURNED: u64 = 3;
 const REPLIED: u64 = 4;
 const TAKEN: u64 = 5;
 const JOINED: u64 = 6;
+const PASSED: u64 = 7;
 const PHASE: u64 = 7;
 /// The phase word counts requests above the phase, so that a thread which is late can't take the next request's
 /// phase for that of its own.
@@ -213,7 +214,7 @@ impl Entry {
         let mut word = self.phase.load(Ordering::Relaxed);
         loop {
             let next = word & !PHASE | phase;
-            match self.phase.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Relaxed) {
+            match self.phase.compare_exchange_weak(word, next, Ordering::SeqCst, Ordering::Relaxed) {
                 Ok(_) => return word & PHASE,
                 Err(now) => word = now,
             }
@@ -242,9 +243,19 @@ impl Entry {
         self.set_phase(FETCHED);
     }
 
+    /// Marks a request that is passed on to the worker that serves the others of its queue.
+    pub fn passes(&self) {
+        self.set_phase(PASSED);
+    }
+
+    /// Whether the request here came that way.
+    pub fn is_passed(&self) -> bool {
+        self.phase.load(Ordering::Acquire) & PHASE == PASSED
+    }
+
     /// Whether what waits here is a request to serve, and not a reply to commit.
     pub fn is_fetched(&self) -> bool {
-        self.phase.load(Ordering::Acquire) & PHASE == FETCHED
+        matches!(self.phase.load(Ordering::Acquire) & PHASE, FETCHED | PASSED)
     }
 
     /// Marks a reply that one worker leaves for another. The caller took the entry.

@@ -43,6 +43,11 @@ impl Mailbox {
         empty
     }
 
+    /// Whether the owner looks here soon, unless a handler keeps it.
+    pub fn is_attended(&self) -> bool {
+        !self.sleeps.load(Ordering::SeqCst)
+    }
+
     /// The owner does not sleep any more.
     pub fn awake(&self) {
         self.sleeps.store(false, Ordering::Relaxed);

@@ -14,6 +14,7 @@
 //! - `entry`: the memory of one request and whose it is. `ring`: one io_uring.
 
 mod company;
+mod crowd;
 mod desk;
 pub mod entry;
 mod hand;

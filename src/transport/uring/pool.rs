@@ -14,7 +14,7 @@ use std::ffi::CString;
 use std::os::fd::RawFd;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -257,10 +257,10 @@ impl Pool {
         self.tail_work.get(opcode as usize)
     }
 
-    /// Makes sure that somebody looks at handlers that take long. Called when one starts, or replies before its end.
+    /// Makes sure that somebody looks at handlers that take long. Called when one starts, or replies before its end, and has noted
+    /// that (`SeqCst`).
     pub fn stay_awake(&self) {
-        fence(Ordering::SeqCst);
-        if !self.watching.load(Ordering::Relaxed) && !self.watching.swap(true, Ordering::SeqCst) {
+        if !self.watching.load(Ordering::SeqCst) && !self.watching.swap(true, Ordering::SeqCst) {
             self.keeper.wake();
         }
     }

@@ -7,6 +7,7 @@ use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, Ordering};
 
 use crate::transport::uring::company::Company;
+use crate::transport::uring::crowd::Crowd;
 use crate::transport::uring::desk::Desk;
 use crate::transport::uring::pace::Pace;
 
@@ -44,6 +45,7 @@ pub struct Queue {
     wants_kick: AtomicBool,
     pub pace: Pace,
     pub company: Company,
+    pub crowd: Crowd,
 }
 
 impl Queue {

@@ -12,6 +12,7 @@ mod clients;
 mod exchange;
 mod gather;
 mod home;
+mod meeting;
 mod serving;
 
 use std::ptr::NonNull;
@@ -23,6 +24,7 @@ use crate::errno::Errno;
 use crate::log::warning;
 use crate::stats::{self, role};
 use crate::sys::cpu::thread_id;
+use crate::sys::time::now;
 use crate::transport::spin::Spin;
 use crate::transport::uring::desk::Desk;
 use crate::transport::uring::entry::Entry;
@@ -64,6 +66,8 @@ struct Worker {
     tally: Tally,
     /// Requests in hand.
     waiting: u32,
+    /// If there is only one: it lies here rather than on the desk, since nobody has to take it from a handler that runs before.
+    only: Option<NonNull<Entry>>,
     /// They are served whatever is armed: there is nobody else.
     must_serve: bool,
     /// Another worker serves what came here, and the rest of the entries are only waited for.
@@ -78,6 +82,8 @@ struct Worker {
     /// Handlers since the last spin.
     served: u32,
     clients: Clients,
+    /// When it began to wait for requests that shall come together, if it did.
+    gathers_since: Option<u64>,
     /// Requests that came together, so many times.
     batches: u32,
     /// The queue's CPU is not ours to run on.
@@ -111,6 +117,7 @@ pub fn run(pool: Arc<Pool>, desk: Arc<Desk>, start: Start) {
         holds: 0,
         tally: Tally::default(),
         waiting: 0,
+        only: None,
         must_serve: false,
         stands_by: false,
         answers_others: false,
@@ -119,6 +126,7 @@ pub fn run(pool: Arc<Pool>, desk: Arc<Desk>, start: Start) {
         waited: true,
         served: 0,
         clients: Clients::default(),
+        gathers_since: None,
         batches: 0,
         homeless: false,
         over: false,
@@ -178,7 +186,7 @@ impl Worker {
         let queue = self.queue(qid);
         let wider = self.armed == 0
             && queue.pace.wants_more()
-            && queue.company.is_kept()
+            && queue.company.may_be(self.replies.len() as u32 + 1, now())
             && !queue.is_full(self.pool.config.batch)
             && !queue.has_armed();
         // Before the commits, which bring forth what waits.
@@ -306,12 +314,25 @@ impl Worker {
         if matches!(Opcode(header.opcode), Opcode::RELEASE | Opcode::RELEASEDIR) {
             self.queue(self.queue).pace.came_unawaited();
         }
+        self.queue(self.queue).crowd.came(header.pid);
         self.clients.came(header.pid, self.waited);
         if self.clients.is_one_ahead() {
             go_away(self.queue);
         }
-        self.desk.hand.add(request);
+        if self.waiting == 0 {
+            self.only = Some(request);
+        } else {
+            self.lay_down();
+            self.desk.hand.add(request);
+        }
         self.waiting += 1;
+    }
+
+    /// Puts what is in hand on the desk.
+    fn lay_down(&mut self) {
+        if let Some(request) = self.only.take() {
+            self.desk.hand.add(request);
+        }
     }
 
     fn collect_mail(&mut self) {
@@ -331,7 +352,11 @@ impl Worker {
             self.parked = false;
             self.arm_or_park(queue);
         }
-        self.must_serve |= !requests.is_empty();
+        // SAFETY: as above.
+        self.must_serve |= requests.iter().any(|request| !unsafe { request.as_ref() }.is_passed());
+        if !requests.is_empty() && std::mem::take(&mut self.parked) {
+            self.pool.unpark(&self.desk);
+        }
         requests.into_iter().for_each(|request| self.take_up(request));
         if self.desk.drains.load(Ordering::SeqCst) {
             self.drain();

@@ -28,6 +28,7 @@
  */
 #include "probe.h"
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -44,7 +45,8 @@ struct job {
 };
 
 atomic_int eintrs, interrupted;
-static atomic_int running, max_running, foreign, calls, forgets, args_lost;
+static atomic_int running, max_running, foreign, calls, forgets, args_lost, bound;
+static int cpus_before_loop;
 static atomic_int tids[MAX_TIDS];
 static pid_t loop_tid;
 static int tasks_before_loop, hold_count;
@@ -57,6 +59,13 @@ static struct job jobs[MAX_JOBS];
 static int njobs, nheld, answerer_on;
 static FILE *replied; /* names whose reply was accepted */
 
+static int allowed_cpus(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 0;
+}
+
 static void enter(void)
 {
 	int n = ++running, max = max_running;
@@ -66,6 +75,7 @@ static void enter(void)
 	while (n > max && !atomic_compare_exchange_weak(&max_running, &max, n))
 		;
 	foreign += tid != loop_tid;
+	bound += allowed_cpus() < cpus_before_loop;
 	for (int i = 0; i < MAX_TIDS; i++) {
 		int free_slot = 0;
 
@@ -90,9 +100,9 @@ static int print_stats(char *buf, size_t size)
 	return snprintf(buf, size,
 		"max_running=%d\nforeign=%d\ncalls=%d\neintr=%d\ninterrupted=%d\n"
 		"tids=%d\ntasks_before_loop=%d\nheld=%d\nforgets=%d\nrunning=%d\n"
-		"args_lost=%d\n",
+		"args_lost=%d\nbound=%d\n",
 		max_running, foreign, calls, eintrs, interrupted, n,
-		tasks_before_loop, nheld, forgets, running, args_lost);
+		tasks_before_loop, nheld, forgets, running, args_lost, bound);
 }
 
 static uint64_t name_ino(const char *name)
@@ -430,7 +440,7 @@ static void stage(const char *name, struct fuse_session *se)
 	if (!strcmp(name, "unmounted"))
 		pthread_rwlock_wrlock(&living);
 	if (!strcmp(name, "daemonized"))
-		loop_tid = test_gettid();
+		loop_tid = test_gettid(), cpus_before_loop = allowed_cpus();
 	if (strcmp(name, "looped") && strcmp(name, "unmounted") &&
 	    strcmp(name, "destroyed") && tasks > tasks_before_loop)
 		tasks_before_loop = tasks;

@@ -2,9 +2,10 @@
 //! How a worker sends replies and waits for requests.
 
 use super::Worker;
-use super::home::go_home;
+use super::home::{go_home, stay_home};
 use crate::errno::Errno;
 use crate::stats;
+use crate::sys::cpu::There;
 
 /// Replies of one queue that go out together, and the requests that came for them at once.
 struct Batch {
@@ -87,7 +88,9 @@ impl Worker {
             self.ring.mark();
         }
         let sleeps = self.desk.mailbox.may_sleep();
+        let place = if sleeps { self.place_to_sleep() } else { None };
         let done = self.ring.submit_and_wait(if sleeps { 1 + u32::from(marks) } else { 0 }, None);
+        drop(place);
         self.desk.mailbox.awake();
         done?;
         if sleeps {
@@ -118,12 +121,22 @@ impl Worker {
         // What ends the loop may have been received with what came for the replies: nobody would wake us again.
         let ends = self.over || self.pool.stopping();
         let sleeps = !found && !ends && self.desk.mailbox.may_sleep();
+        let place = if sleeps { self.place_to_sleep() } else { None };
         let done = self.submit(u32::from(sleeps));
+        drop(place);
         self.desk.mailbox.awake();
         if sleeps {
             stats::woken();
         }
         done
+    }
+
+    /// Where to sleep: a worker that is woken only now and then, by a client that goes on, had better not be woken elsewhere.
+    fn place_to_sleep(&self) -> Option<There> {
+        let queue = self.queue(self.queue);
+        let stands_back =
+            self.armed > 0 && queue.pace.is_trusted() && queue.host_beside(&self.desk).is_some();
+        (stands_back && !self.homeless).then(|| stay_home(self.queue))?
     }
 
     /// Looks for the next request for a while, or until another worker of the queue does.

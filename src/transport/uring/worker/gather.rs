@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How a worker with several entries gets them filled before it serves: it gives clients a moment to come together.
+//! How a worker gets several requests to serve together: it gives clients a moment to come together.
+//!
+//! Those for which it has an armed entry only have to be let run. As long as the daemon is owed CPU time, yielding does not let
+//! them; but it ends that, which is why it goes on at once where more clients are known. Where entries lie with workers that sleep,
+//! each of these has to wake and pass on what it got, which takes longer.
 
 use std::sync::atomic::Ordering;
 
@@ -7,59 +11,77 @@ use super::Worker;
 use crate::errno::Errno;
 use crate::sys::time::{now, pause};
 
-/// A worker with a request gives others so many opportunities to make theirs, counted again from each that comes...
+/// Clients that may be there are given so many opportunities...
 const OPPORTUNITIES: u32 = 20;
-/// ...but no longer than this, in nanoseconds: where other programs compute, each of them takes a slice of the CPU.
+/// ...and those that are there so many nanoseconds, anew with each that comes.
 const LONGEST: u64 = 200_000;
-/// The clock is looked at after so many of them.
+/// The clock is looked at after so many opportunities.
 const LOOKS: u32 = 4;
-/// If these took less than so many nanoseconds, nobody else ran: there was nobody, or yielding does not let them...
+/// If these took less than so many nanoseconds, nobody else ran.
 const AT_ONCE: u64 = 4_000;
-/// ...because the daemon is owed CPU time. Then only sleep does, for so many nanoseconds; a crowd has enough to do meanwhile.
-const PAUSE: u32 = 20_000;
+/// So many nanoseconds are enough for eight workers to wake one after the other.
+const PAUSE: u32 = 300_000;
 
 impl Worker {
-    /// With some entries filled and others not: waits a moment for the rest.
+    /// With some entries filled and others not, or fewer entries than clients: waits a moment for the rest.
     pub(super) fn gather(&mut self) -> Result<(), Errno> {
         if self.waiting > 0 && self.armed > 0 && self.ring.has_queued() {
             self.submit(0)?;
             self.receive();
         }
-        let calls = self.calls_for_company();
-        if calls || self.waits_for_company() {
-            self.give_way(calls)?;
+        if self.passes_on() {
+            return Ok(());
         }
-        if calls && self.armed == 0 && self.waiting == 1 {
-            self.queue(self.queue).company.broken(1);
+        if self.calls_for_company() {
+            let (begin, before) = (now(), self.waiting);
+            self.call()?;
+            if self.armed == 0 && self.waiting == before {
+                self.queue(self.queue).company.broken(before, begin, now());
+            }
+        }
+        if self.waits_for_company() {
+            self.gathers_since = Some(now());
+            while self.give_way()? && self.waits_for_company() {}
         }
         Ok(())
     }
 
-    /// Yields, and in a crowd sleeps at last, as long as something comes of it.
-    fn give_way(&mut self, calls: bool) -> Result<(), Errno> {
-        let begin = now();
-        let (mut looks, mut looked) = (0, begin);
-        let most = OPPORTUNITIES + u32::from(calls || self.clients.are_many());
-        while looks < most && (self.waits_for_company() || calls && self.is_alone()) {
-            match looks >= OPPORTUNITIES {
-                true => pause(PAUSE),
-                false => std::thread::yield_now(),
-            }
-            looks += 1;
-            if self.receives()? {
-                (looks, looked) = (0, now());
-            } else if looks % LOOKS == 0 {
-                let time = now();
-                if time > begin + LONGEST {
-                    break;
-                }
-                if time < looked + AT_ONCE {
-                    looks = looks.max(OPPORTUNITIES);
-                }
-                looked = time;
+    /// Lets clients run that find no entry here, so that their requests come by way of workers that sleep.
+    fn call(&mut self) -> Result<(), Errno> {
+        while self.lacks_entries() {
+            (0..LOOKS).for_each(|_| std::thread::yield_now());
+            if !self.receives()? {
+                pause(PAUSE);
+                self.receives()?;
+                break;
             }
         }
         Ok(())
+    }
+
+    /// Lets clients run whose requests are waited for. Returns whether something came.
+    fn give_way(&mut self) -> Result<bool, Errno> {
+        let begin = now();
+        let mut looked = begin;
+        for look in 1.. {
+            std::thread::yield_now();
+            if self.receives()? {
+                return Ok(true);
+            }
+            if look % LOOKS == 0 {
+                let time = now();
+                let others_run = time > looked + AT_ONCE;
+                looked = time;
+                let goes_on = match self.queue(self.queue).crowd.is_more_than(self.waiting) {
+                    true => time < begin + LONGEST,
+                    false => others_run && look < OPPORTUNITIES,
+                };
+                if !goes_on {
+                    break;
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// Takes what has come meanwhile. Returns whether something has.
@@ -82,25 +104,27 @@ impl Worker {
             && self.armed > 0
             && !self.must_serve
             && !self.answers_others
-            && queue.company.may_be(self.waiting + self.armed)
             && queue.pace.is_trusted()
+            && queue.company.may_be(self.waiting + self.armed, now())
     }
 
-    /// With a single entry while others lie with workers that sleep: whether clients that take turns are given a moment to
-    /// ask all at once. What they then ask those workers is answered together here.
+    /// Whether clients that find no entry here are given a moment to ask: what comes by way of workers that sleep is answered
+    /// together here.
     fn calls_for_company(&self) -> bool {
         let queue = self.queue(self.queue);
-        self.is_alone()
-            && self.clients.take_turns()
-            && self.pool.config.batch > 1
+        self.lacks_entries()
             && queue.has_armed()
             && queue.pace.is_trusted()
-            && queue.company.may_join(2)
+            && queue.company.may_be(self.waiting + 1, now())
     }
 
-    /// Whether there is one request of its own here, and no entry that another could come in.
-    fn is_alone(&self) -> bool {
+    /// Whether there are requests of its own here, no entry that another could come in, and more clients.
+    fn lacks_entries(&self) -> bool {
         let serves_others = self.must_serve || self.desk.drains.load(Ordering::Relaxed);
-        self.waiting == 1 && self.armed == 0 && !serves_others
+        self.waiting > 0
+            && self.armed == 0
+            && !serves_others
+            && self.waiting < self.pool.config.batch
+            && self.queue(self.queue).crowd.is_more_than(self.waiting)
     }
 }

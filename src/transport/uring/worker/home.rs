@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Where a worker had better run: on the CPU of its clients, or on any but that.
 
-use crate::sys::cpu;
+use crate::sys::cpu::{self, There};
 
 /// Moves the calling thread to a queue's CPU, where the clients of that queue are: a reply from another CPU has to wake
 /// an idle one, which takes several times as long as a request. Only for the moment: threads and programs that a handler
@@ -18,4 +18,10 @@ pub fn go_away(queue: u16) {
     if cpu::current() == cpu {
         let _ = cpu::leave(cpu);
     }
+}
+
+/// Keeps the calling thread on a queue's CPU until the result is dropped, as long as it runs no handler: the client that wakes it
+/// runs there, and another CPU would first have to be woken for the request, and then the client's for the reply.
+pub fn stay_home(queue: u16) -> Option<There> {
+    cpu::run_on(usize::from(queue)).ok()
 }

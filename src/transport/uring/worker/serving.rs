@@ -34,7 +34,9 @@ impl Worker {
     /// Has another worker serve what has come, and goes on waiting for the rest.
     fn relay(&mut self) {
         if !self.answers_others {
-            self.queue(self.queue).company.broken(self.waiting);
+            let now = now();
+            let begin = self.gathers_since.take().unwrap_or(now);
+            self.queue(self.queue).company.broken(self.waiting, begin, now);
         }
         self.leave_requests();
         self.desk.entries.store(self.armed, Ordering::Relaxed);
@@ -64,6 +66,7 @@ impl Worker {
 
     /// Puts what is in hand on the list of what waits for a worker.
     pub(super) fn leave_requests(&mut self) {
+        self.lay_down();
         for request in self.desk.hand.take_requests() {
             // SAFETY: the pool owns it.
             unsafe { request.as_ref() }.fetched();
@@ -75,22 +78,30 @@ impl Worker {
 
     /// Serves what is in hand, and queues the replies.
     fn serve(&mut self) {
-        let (mut reply, mut gone, mut handlers) = (None, None, 0);
+        let (mut gone, mut handlers) = (None, 0);
         let begin = (self.waiting > 1).then(now);
         let together = self.came_together();
         let mut qid = self.queue;
         self.must_serve = false;
-        while let Some(entry) = self.desk.hand.next(reply.take()) {
+        let mut next = self.only.take();
+        let alone = next.is_some();
+        next = next.or_else(|| self.desk.hand.next(None));
+        while let Some(entry) = next {
             handlers += 1;
             // SAFETY: the pool owns it.
             qid = unsafe { entry.as_ref() }.qid;
-            match self.run_handler(entry) {
-                AfterHandler::Commit => reply = Some(entry),
-                AfterHandler::Pending | AfterHandler::Gone => gone = Some(entry),
+            let replied = self.run_handler(entry) == AfterHandler::Commit;
+            if !replied {
+                gone = Some(entry);
+            }
+            if alone {
+                self.replies.extend(replied.then_some(entry));
+                break;
             }
             if self.pool.stopping() {
                 self.leave_requests();
             }
+            next = self.desk.hand.next(replied.then_some(entry));
         }
         self.waiting = 0;
         if together {
@@ -102,7 +113,9 @@ impl Worker {
         if let Some((handlers, time)) = batch.or(self.watch.take_time()) {
             self.queue(qid).pace.served(handlers, time);
         }
-        self.desk.hand.take_replies(&mut self.replies);
+        if !alone {
+            self.desk.hand.take_replies(&mut self.replies);
+        }
         self.end_drain();
         self.finish(gone);
     }
@@ -147,31 +160,6 @@ impl Worker {
         }
     }
 
-    /// Leaves the replies, and with them the entries, to another worker of the same queue, so that entries meet.
-    fn joins(&mut self, qid: u16) -> bool {
-        let queue = &self.pool.queues[usize::from(qid)];
-        let Some(host) = queue.host_beside(&self.desk) else { return false };
-        let together = host.entries.load(Ordering::Relaxed) + self.replies.len() as u32;
-        // SAFETY: the pool owns them.
-        let of_queue = |reply: &NonNull<Entry>| unsafe { reply.as_ref() }.qid == qid;
-        if self.armed > 0
-            || together > self.pool.config.batch
-            || !self.replies.iter().all(of_queue)
-            || !queue.pace.is_trusted()
-            || self.pool.stopping()
-            || !queue.company.may_join(together)
-        {
-            return false;
-        }
-        for reply in self.replies.drain(..) {
-            // SAFETY: the pool owns it.
-            let reply = unsafe { reply.as_ref() };
-            reply.joins();
-            host.mailbox.post(reply);
-        }
-        true
-    }
-
     fn run_handler(&mut self, entry: NonNull<Entry>) -> AfterHandler {
         // SAFETY: the pool owns it.
         let entry = unsafe { entry.as_ref() };
@@ -187,7 +175,7 @@ impl Worker {
         self.served = self.served.saturating_add(1);
         let started = self.desk.since.load(Ordering::Relaxed);
         self.watch.before();
-        self.desk.serving.store(std::ptr::from_ref(entry).cast_mut(), Ordering::Release);
+        self.desk.serving.store(std::ptr::from_ref(entry).cast_mut(), Ordering::SeqCst);
         self.pool.stay_awake();
         let Worker { pool, scratch, .. } = self;
         let turn = pool.config.gate.pass(|| serve_entry(pool, entry, scratch));
