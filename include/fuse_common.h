@@ -338,8 +338,12 @@ struct fuse_conn_info {
 	 *  this and `want_ext` were changed, `want_ext` counts. */
 	uint32_t want;
 
-	/** Most requests that nobody waits for (read-ahead, background writes)
-	 *  at a time; 0 leaves the kernel's choice. May be changed. */
+	/** Most requests that nobody waits for (read-ahead, background writes,
+	 *  the release of closed files) at a time. May be changed; if it is left
+	 *  at 0, the kernel is told 256, instead of its own 12: with more clients
+	 *  than that, closed files are else released later than new ones are
+	 *  opened, and stay open. How far it reads ahead does not depend on it,
+	 *  but on `congestion_threshold`. */
 	uint32_t max_background;
 
 	/** Number of such requests from which on the kernel considers the

@@ -25,6 +25,10 @@ const MAX_PAGES_WITHOUT_FLAG: u32 = 32;
 pub const BUFFER_HEADER_SIZE: usize = 4096;
 /// The kernel raises smaller values to this.
 const MIN_MAX_WRITE: u32 = 4096;
+/// Background requests that the kernel may have under way if the filesystem says nothing of it. The release of a closed file is one.
+/// With the kernel's own default, 12, those of many clients are let into its queues more slowly than what the clients wait for, and
+/// pile up: without end, if it has always come before the daemon looks.
+const BACKGROUND: u16 = 256;
 /// An extended attribute may be this large with its name, whatever `max_write` is.
 const LARGEST_XATTR: u32 = 65536 + 256;
 
@@ -362,7 +366,10 @@ fn reply(conn: &ConnInfo, kernel: &Kernel, max_pages: u32, ring: bool) -> FuseIn
         major: KERNEL_VERSION,
         minor: KERNEL_MINOR_VERSION,
         max_readahead: conn.max_readahead,
-        max_background: conn.max_background as u16,
+        max_background: match conn.max_background {
+            0 => BACKGROUND,
+            chosen => chosen as u16,
+        },
         congestion_threshold: conn.congestion_threshold as u16,
         max_write: conn.max_write,
         time_gran: conn.time_gran,

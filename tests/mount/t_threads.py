@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Which handlers run when and where: P2, P3, P4, P7, P10, P13."""
 import os
+import subprocess
 import time
 from pathlib import Path
 
-from harness import all_ok, check, cpus, in_parallel, parse_stats, stat_ok
+from harness import FUSECTL, all_ok, check, cpus, in_parallel, parse_stats, stat_ok
 from registry import test
 
 
@@ -128,6 +129,23 @@ def no_handler_is_bound_to_a_cpu(env):
     elsewhere = [thread for thread in threads_of(fs.pid) if os.sched_getaffinity(thread) != one]
     fs.stop()
     check(not elsewhere, f"threads {elsewhere} may run elsewhere than they were told to from outside")
+
+
+@test("P3", timeout=40)
+def what_nobody_waits_for_is_served_in_time(env):
+    """Files that many clients have closed do not stay open in the daemon because new requests come faster."""
+    clients, most = 48, 0
+    fs = env.start("slow_release_ll", mode="daemon")
+    waiting = FUSECTL / str(fs.conn) / "waiting"
+    for _ in range(8):
+        command = [env.builder.build("slow_release_ll"), "--clients", fs.mnt, str(clients), "0.5"]
+        with subprocess.Popen(command) as crowd:
+            while crowd.poll() is None:
+                time.sleep(0.05)
+                most = max(most, int(waiting.read_text()))
+        check(crowd.returncode == 0, f"the clients ended with {crowd.returncode}")
+    fs.stop()
+    check(most < 10 * clients, f"{most} requests of {clients} clients were waiting")
 
 
 @test("P4", peer_fails=("ring",))
