@@ -45,7 +45,7 @@ impl Pace {
         self.waited.store(times, Ordering::Relaxed);
     }
 
-    /// A request came whose reply no client waits for: its client asks again meanwhile, and how many come together does not
+    /// A request of few clients came whose reply nobody waits for: its client asks again meanwhile, and how many come together does not
     /// tell how many clients there are.
     pub fn came_unawaited(&self) {
         self.waited.store(0, Ordering::Relaxed);

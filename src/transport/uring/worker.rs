@@ -311,10 +311,12 @@ impl Worker {
     fn take_up(&mut self, request: NonNull<Entry>) {
         // SAFETY: the pool owns it.
         let header = unsafe { request.as_ref() }.peek();
-        if matches!(Opcode(header.opcode), Opcode::RELEASE | Opcode::RELEASEDIR) {
-            self.queue(self.queue).pace.came_unawaited();
+        let queue = self.queue(self.queue);
+        queue.crowd.came(header.pid);
+        let unawaited = matches!(Opcode(header.opcode), Opcode::RELEASE | Opcode::RELEASEDIR);
+        if unawaited && !queue.crowd.is_more_than(2) {
+            queue.pace.came_unawaited();
         }
-        self.queue(self.queue).crowd.came(header.pid);
         self.clients.came(header.pid, self.waited);
         if self.clients.is_one_ahead() {
             go_away(self.queue);
