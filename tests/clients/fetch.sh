@@ -109,7 +109,20 @@ fetch_sources() { # "FILE KIND"...
 		for suite in $(field "${row% *}" suites); do
 			if fetch_source "$name" "$suite" || complete "$name"; then break; fi
 		done
+		[ -e "$cache/source/$name/done" ] || fetch_elsewhere "${row% *}" "$name"
 	done
+}
+
+# Upstream's tarball as another distribution keeps it (`elsewhere` in a program's description: address and SHA-256), for when
+# Debian's mirror has none. It may also make one of Debian's packages whole.
+fetch_elsewhere() { # FILE NAME
+	local address sum into=$cache/source/$2/elsewhere
+	read -rd '' address sum <<<"$(field "$1" elsewhere)"
+	[ -n "$address" ] || return 0
+	mkdir -p "$into"
+	/usr/lib/apt/apt-helper download-file "$address" "$into/${address##*/}" "SHA256:$sum" >>"$out/source.log" 2>&1 ||
+		{ echo "elsewhere: $address could not be had, see source.log" >>"$cache/source/$2/lacking" && return 0; }
+	! complete "$2" || return 0
 }
 
 # --sources: a folder with NAME (a tree), or NAME_VERSION.dsc and what belongs to it, or NAME_VERSION.orig.tar.*

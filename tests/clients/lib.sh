@@ -126,7 +126,7 @@ unpack() {
 		sed -n 's/^Version: //p' "$dsc" | head -n 1 >/mnt/version
 		dpkg-source --no-check -x "$dsc" /mnt/source >/dev/null
 	else
-		for suite in given $suites; do
+		for suite in given $suites elsewhere; do
 			[ -n "$tarball" ] || tarball=$(find "$from/$suite" -name '*.orig.tar*' 2>/dev/null | head -n 1 || true)
 		done
 		if [ -z "$tarball" ]; then

@@ -6,6 +6,8 @@ kinds='relinked unmodified'
 tools='squashfs-tools'
 source=squashfuse
 suites='bookworm trixie sid'
+elsewhere='http://archive.ubuntu.com/ubuntu/pool/universe/s/squashfuse/squashfuse_0.5.0.orig.tar.gz
+	93ef7fc5d359d5a8faf284232bbf351ce5630de4234c9655445803030f7e1bc5'
 build_needs='autoconf automake libtool zlib1g-dev liblzma-dev liblz4-dev libzstd-dev'
 binary=squashfuse
 by_signal=8 # its exit status when SIGTERM ends it, as with libfuse

@@ -6,6 +6,8 @@ kinds='relinked unmodified'
 tools='openssh-server openssh-client'
 source=sshfs
 suites='bookworm trixie sid'
+elsewhere='http://archive.ubuntu.com/ubuntu/pool/universe/s/sshfs-fuse/sshfs-fuse_3.7.3.orig.tar.xz
+	cf6852a396397659b7d8b9835c92a1b250dc685dcc8a84ce41a4cc0a13af8bb6'
 build_needs='meson ninja-build libglib2.0-dev openssh-client'
 
 build() {
