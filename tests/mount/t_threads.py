@@ -113,6 +113,31 @@ def slow_after_fast(env):
     fs.stop()
 
 
+@test("P3", timeout=40, peer_fails=("ring",))
+def nothing_is_left_with_a_handler_that_blocks_long(env):
+    """When handlers were fast and one has blocked for long, other requests of its CPU are served, whoever served them before."""
+    fs = env.probe("-o", "max_threads=20")
+    all_ok(in_parallel([stat_ok(fs.path(f"sleep.50.{i}")) for i in range(8)], cpus()[:1]))
+    worst = 0
+    for n in range(6):
+        fast = [stat_ok(fs.path(f"f.{n}.{i}")) for i in range(600)]
+        all_ok(in_parallel([lambda fast=fast: [ask() for ask in fast]], cpus()[:1]))
+
+        def others(index, n=n):
+            def run():
+                time.sleep(0.2 + index * 0.05)  # the library has stopped to look after the handler
+                begin = time.monotonic()
+                os.stat(fs.path(f"f.late.{n}.{index}"))
+                return time.monotonic() - begin
+            return run
+        jobs = [stat_ok(fs.path(f"sleep.600.{n}"))] + [others(i) for i in range(4)]
+        results = in_parallel(jobs, cpus()[:1])
+        all_ok(results)
+        worst = max(worst, *results[1:])
+    fs.stop()
+    check(worst < 0.15, f"a request waited {worst * 1e3:.0f} ms beside one handler that sleeps")
+
+
 @test("P3")
 def no_handler_is_bound_to_a_cpu(env):
     """Whatever the library does with its threads while they wait, handlers may run wherever the program may."""

@@ -32,6 +32,12 @@ impl Hand {
         self.held.lock().requests.push_back(request);
     }
 
+    /// Whether all requests are of one queue.
+    pub fn is_all_of(&self, qid: u16) -> bool {
+        // SAFETY: the pool owns what is in a hand.
+        self.held.lock().requests.iter().all(|request| unsafe { request.as_ref() }.qid == qid)
+    }
+
     /// Lays down the reply to one request and takes up the next.
     pub fn next(&self, reply: Option<NonNull<Entry>>) -> Option<NonNull<Entry>> {
         let mut held = self.held.lock();

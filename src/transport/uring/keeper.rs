@@ -277,6 +277,8 @@ impl Keeper {
             let served = unsafe { entry.as_ref() };
             served_queues.push(served.qid);
             if time > LONG {
+                // Whatever else comes must not be left with it: nobody may look there any more.
+                self.pool.queues.iter().for_each(|queue| queue.be_no_host(&desk));
                 self.unload(&desk);
             }
             // A long one needs no more looks if others can be served. When it replies at last, it wakes us.
@@ -362,10 +364,11 @@ impl Keeper {
         fence(Ordering::SeqCst);
         let now = now();
         let serves = |desk: &Arc<Desk>| {
-            let young = now.saturating_sub(desk.since.load(Ordering::Relaxed)) < FOREVER;
             let serving = NonNull::new(desk.serving.load(Ordering::SeqCst));
+            let young = now.saturating_sub(desk.since.load(Ordering::Relaxed)) < FOREVER;
+            let left = !desk.mailbox.is_empty();
             // SAFETY: the pool owns it.
-            serving.is_some_and(|entry| young || unsafe { entry.as_ref() }.is_replied())
+            serving.is_some_and(|entry| young || left || unsafe { entry.as_ref() }.is_replied())
         };
         if self.pool.desks.lock().iter().any(serves) {
             self.pool.watching.store(true, Ordering::SeqCst);

@@ -213,9 +213,7 @@ impl Worker {
         // SAFETY: the pool owns it, and it is this thread's to arm.
         let entry = unsafe { entry.as_ref() };
         self.pool.arming(entry);
-        if std::mem::take(&mut self.parked) {
-            self.pool.unpark(&self.desk);
-        }
+        self.leave_lot();
         if self.armed == 0 {
             self.holds = entry.qid;
             self.queue(entry.qid).held(1);
@@ -295,7 +293,10 @@ impl Worker {
                 request.answer_kick();
                 self.commit(entry);
             }
-            0.. => self.take_up(entry),
+            0.. => {
+                self.note_client(request);
+                self.take_up(entry);
+            }
             error if connection_over(error) => {
                 self.over = true;
                 self.pool.service().ended(0);
@@ -308,15 +309,19 @@ impl Worker {
         }
     }
 
-    fn take_up(&mut self, request: NonNull<Entry>) {
-        // SAFETY: the pool owns it.
-        let header = unsafe { request.as_ref() }.peek();
-        let queue = self.queue(self.queue);
+    /// Notes who has asked a queue.
+    fn note_client(&self, request: &Entry) {
+        let (header, queue) = (request.peek(), self.queue(request.qid));
         queue.crowd.came(header.pid);
         let unawaited = matches!(Opcode(header.opcode), Opcode::RELEASE | Opcode::RELEASEDIR);
         if unawaited && !queue.crowd.is_more_than(2) {
             queue.pace.came_unawaited();
         }
+    }
+
+    fn take_up(&mut self, request: NonNull<Entry>) {
+        // SAFETY: the pool owns it.
+        let header = unsafe { request.as_ref() }.peek();
         self.clients.came(header.pid, self.waited);
         if self.clients.is_one_ahead() {
             go_away(self.queue);
@@ -351,13 +356,15 @@ impl Worker {
             self.commit(reply);
         }
         if let Some(queue) = self.desk.take_order() {
-            self.parked = false;
+            self.leave_lot();
             self.arm_or_park(queue);
         }
         // SAFETY: as above.
-        self.must_serve |= requests.iter().any(|request| !unsafe { request.as_ref() }.is_passed());
-        if !requests.is_empty() && std::mem::take(&mut self.parked) {
-            self.pool.unpark(&self.desk);
+        let passed = requests.iter().filter(|request| unsafe { request.as_ref() }.is_passed()).count();
+        self.must_serve |= passed < requests.len();
+        self.desk.entries.fetch_add(passed as u32, Ordering::Relaxed);
+        if !requests.is_empty() {
+            self.leave_lot();
         }
         requests.into_iter().for_each(|request| self.take_up(request));
         if self.desk.drains.load(Ordering::SeqCst) {
@@ -367,7 +374,7 @@ impl Worker {
 
     /// Takes up what waits for a worker.
     fn drain(&mut self) {
-        self.parked = false;
+        self.leave_lot();
         while let Some(request) = self.pool.take_backlog() {
             self.take_up(request);
         }
@@ -402,6 +409,13 @@ impl Worker {
             return;
         }
         self.park();
+    }
+
+    /// This worker is not available any more. Who found it may have taken it off the list.
+    fn leave_lot(&mut self) {
+        if std::mem::take(&mut self.parked) {
+            self.pool.unpark(&self.desk);
+        }
     }
 
     /// Makes this worker available, or takes up a request that waits for one.

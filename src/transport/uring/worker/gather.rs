@@ -25,6 +25,7 @@ const PAUSE: u32 = 300_000;
 impl Worker {
     /// With some entries filled and others not, or fewer entries than clients: waits a moment for the rest.
     pub(super) fn gather(&mut self) -> Result<(), Errno> {
+        self.gathers_since = None;
         if self.waiting > 0 && self.armed > 0 && self.ring.has_queued() {
             self.submit(0)?;
             self.receive();
@@ -126,5 +127,6 @@ impl Worker {
             && !serves_others
             && self.waiting < self.pool.config.batch
             && self.queue(self.queue).crowd.is_more_than(self.waiting)
+            && self.is_all_of(self.queue)
     }
 }

@@ -17,7 +17,7 @@ impl Worker {
     pub(super) fn passes_on(&mut self) -> bool {
         let serves_others =
             self.must_serve || self.answers_others || self.desk.drains.load(Ordering::Relaxed);
-        if self.waiting == 0 || serves_others {
+        if self.waiting == 0 || serves_others || !self.is_all_of(self.queue) {
             return false;
         }
         let Some(host) = beside(&self.pool, self.queue, &self.desk, self.waiting) else { return false };
@@ -31,11 +31,19 @@ impl Worker {
             request.passes();
             host.mailbox.post(request);
         }
+        self.pool.stay_awake();
         self.waiting = 0;
         self.stands_by = self.armed > 0;
         self.desk.entries.store(self.armed, Ordering::Relaxed);
         self.park();
         true
+    }
+
+    /// Whether what is in hand came from one queue.
+    pub(super) fn is_all_of(&self, qid: u16) -> bool {
+        // SAFETY: the pool owns it.
+        let only = self.only.is_none_or(|request| unsafe { request.as_ref() }.qid == qid);
+        only && (self.waiting < 2 || self.desk.hand.is_all_of(qid))
     }
 
     /// Leaves the replies to another worker of the same queue.
@@ -52,6 +60,7 @@ impl Worker {
             reply.joins();
             host.mailbox.post(reply);
         }
+        self.pool.stay_awake();
         true
     }
 }
