@@ -9,7 +9,7 @@
 //!
 //! - `pool`: who is free to do what; owns entries and threads, whose beginning and end is `pool::loops`. `queue`: the account of one kernel queue.
 //! - `desk`: what is known of a worker; `hand`: what it has received and not served or sent yet. `worker`: a thread with an
-//!   io_uring that runs handlers (`handler`). `single`: the same for `fuse_session_loop`. `pace`: whether one more entry would pay. `company`: whether several in one hand do.
+//!   io_uring that runs handlers (`handler`). `single`: the same for `fuse_session_loop`. `pace`: whether one more entry would pay. `company`: whether several in one hand do. `crowd`: how many clients there are.
 //! - `keeper`: see above. `kicker`: brings forth requests that the kernel keeps back. `mailbox`: entries on their way to another thread.
 //! - `entry`: the memory of one request and whose it is. `ring`: one io_uring.
 
